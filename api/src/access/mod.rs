@@ -1,0 +1,56 @@
+//! Who may do what. [`Actor`] says who asks, [`Permissions`] what its roles allow, and
+//! [`policy::decide`] answers in one match. Nothing here touches a database.
+//!
+//! Invariant: the handles [`Reader`] and [`Writer`] can only be had from [`crate::ctx::Ctx`], after
+//! the policy said yes; every statement on a tenant's tables asks for one.
+
+mod permissions;
+mod permit;
+pub mod policy;
+mod resource;
+
+use std::sync::Arc;
+
+use chrono_tz::Tz;
+use uuid::Uuid;
+
+pub use permissions::{FieldRule, Permissions, ScopeKind, parse_key_scope};
+pub use permit::{Permit, Reader, SystemHandle, Writer};
+pub use resource::{Action, Resource};
+
+/// Who is asking: a user (human or service account) of one tenant, through a token or an API key.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    pub tenant_id: Uuid,
+    pub tenant: Arc<TenantProfile>,
+    pub user_id: Uuid,
+    /// The API key used, when one was.
+    pub api_key_id: Option<Uuid>,
+    pub role_names: Arc<[String]>,
+    pub permissions: Arc<Permissions>,
+    /// The user and everyone below them, for the scope `team`; the user alone where no grant asks.
+    pub team: Arc<[Uuid]>,
+    /// The user and everyone of their org unit and the units below it, for the scope `org_unit`; the
+    /// user alone where no grant asks.
+    pub org_unit_members: Arc<[Uuid]>,
+}
+
+/// What a tenant's settings mean for its requests.
+#[derive(Debug, Clone)]
+pub struct TenantProfile {
+    pub slug: String,
+    /// Calendar days, months and years are this zone's.
+    pub time_zone: Tz,
+    /// ISO 4217; the currency of amounts that name none.
+    pub currency: String,
+    /// `pt-BR` or `en`.
+    pub language: String,
+}
+
+/// Which rows of a resource a permitted caller may touch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowRule {
+    All,
+    /// Only rows whose owner path ends at one of these users.
+    Owners(Arc<[Uuid]>),
+}

@@ -1,0 +1,89 @@
+//! The closed lists of things that can be permitted.
+
+/// A kind of record (or a capability) that permissions speak of. The text form is what roles store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Resource {
+    Companies,
+    Contacts,
+    Leads,
+    LeadInteractions,
+    PipelineStages,
+    Deals,
+    DealActivities,
+    Users,
+    OrgUnits,
+    Roles,
+    ApiKeys,
+    AuditLogs,
+    Events,
+}
+
+impl Resource {
+    pub const ALL: [Self; 13] = [
+        Self::Companies,
+        Self::Contacts,
+        Self::Leads,
+        Self::LeadInteractions,
+        Self::PipelineStages,
+        Self::Deals,
+        Self::DealActivities,
+        Self::Users,
+        Self::OrgUnits,
+        Self::Roles,
+        Self::ApiKeys,
+        Self::AuditLogs,
+        Self::Events,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Companies => "companies",
+            Self::Contacts => "contacts",
+            Self::Leads => "leads",
+            Self::LeadInteractions => "lead_interactions",
+            Self::PipelineStages => "pipeline_stages",
+            Self::Deals => "deals",
+            Self::DealActivities => "deal_activities",
+            Self::Users => "users",
+            Self::OrgUnits => "org_units",
+            Self::Roles => "roles",
+            Self::ApiKeys => "api_keys",
+            Self::AuditLogs => "audit_logs",
+            Self::Events => "events",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|resource| resource.as_str() == text)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    Read,
+    Create,
+    Update,
+    /// Soft delete and restore.
+    Delete,
+    /// Remove for good: the second permission beside `delete`.
+    Destroy,
+}
+
+impl Action {
+    pub const ALL: [Self; 5] =
+        [Self::Read, Self::Create, Self::Update, Self::Delete, Self::Destroy];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Destroy => "destroy",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == text)
+    }
+}

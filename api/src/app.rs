@@ -1,0 +1,164 @@
+//! `App`: everything that lives as long as the process, put together in one place.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::db::{Db, migrate};
+use crate::error::{Error, Result};
+use crate::graphql::Graphql;
+use crate::identity::Identity;
+use crate::telemetry::Metrics;
+
+/// How often the coming months of partitioned tables are made sure of.
+const PARTITIONS_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+const PARTITIONS_AGAIN_AFTER_FAILURE: Duration = Duration::from_secs(5 * 60);
+const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// How long an answer of the database to `/readyz` may take: probes give up after a second.
+const PING_TIMEOUT: Duration = Duration::from_millis(900);
+
+pub struct App {
+    pub db: Db,
+    pub clock: Clock,
+    pub config: Config,
+    pub graphql: Graphql,
+    pub identity: Identity,
+    pub metrics: Metrics,
+    /// Set at the first signal to stop: still serving, but no longer to be sent work.
+    draining: AtomicBool,
+    /// Set once no migration is pending; it cannot become untrue again while this binary runs.
+    migrated: AtomicBool,
+    stopping: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// The parts of being ready for work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Readiness {
+    pub database: bool,
+    pub migrations: bool,
+    pub draining: bool,
+}
+
+impl Readiness {
+    pub fn is_ready(self) -> bool {
+        self.database && self.migrations && !self.draining
+    }
+}
+
+impl App {
+    /// Puts the parts together. Nothing runs in the background before [`App::start`].
+    pub fn build(config: Config, db: Db, clock: Clock) -> Result<Arc<Self>> {
+        let signing_secret = config.signing_secret()?;
+        Ok(Arc::new(Self {
+            db,
+            clock,
+            graphql: Graphql::build()?,
+            identity: Identity::new(signing_secret.reveal().as_bytes()),
+            metrics: Metrics::new().map_err(Error::internal)?,
+            config,
+            draining: AtomicBool::new(false),
+            migrated: AtomicBool::new(false),
+            stopping: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// Starts the work that nobody asks for.
+    pub fn start(self: &Arc<Self>) {
+        self.spawn(keep_metrics(Arc::clone(self)));
+        self.spawn(keep_partitions(Arc::clone(self)));
+    }
+
+    /// Runs `work` in the background until it ends or the App stops; [`App::stop`] waits for it.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.stopping.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+
+    /// Makes [`App::stop`] wait for `work`, which must itself end when [`App::stopped`] does.
+    pub fn track<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F> {
+        self.tasks.track_future(work)
+    }
+
+    /// Ends when the App stops: for connections that would otherwise stay open.
+    pub fn stopped(&self) -> WaitForCancellationFutureOwned {
+        self.stopping.clone().cancelled_owned()
+    }
+
+    /// Whether the parts of this process are ready for work.
+    pub async fn readiness(&self) -> Readiness {
+        let ping = tokio::time::timeout(PING_TIMEOUT, self.db.ping()).await;
+        let database = matches!(ping, Ok(Ok(())));
+        if database && !self.migrated.load(Ordering::Relaxed) {
+            match self.pending_migrations().await {
+                Ok(pending) => self.migrated.store(pending.is_empty(), Ordering::Relaxed),
+                Err(error) => tracing::warn!(%error, "cannot tell whether migrations are pending"),
+            }
+        }
+        Readiness {
+            database,
+            migrations: self.migrated.load(Ordering::Relaxed),
+            draining: self.draining.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Names of the migrations that this binary knows and the database does not have yet.
+    pub async fn pending_migrations(&self) -> Result<Vec<String>> {
+        migrate::pending(&self.db.migration_connection()).await
+    }
+
+    /// From now on `/readyz` asks load balancers to send no more work.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Asks background tasks and long-lived connections to end.
+    pub fn begin_stop(&self) {
+        self.drain();
+        self.stopping.cancel();
+    }
+
+    /// Ends background work and closes the database, at most `within` later.
+    pub async fn stop(&self, within: Duration) {
+        self.begin_stop();
+        self.tasks.close();
+        if tokio::time::timeout(within, self.tasks.wait()).await.is_err() {
+            tracing::warn!(tasks = self.tasks.len(), "background work did not end in time");
+        }
+        if tokio::time::timeout(within, self.db.close()).await.is_err() {
+            tracing::warn!("the database connections did not close in time");
+        }
+    }
+}
+
+async fn keep_metrics(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(METRICS_UPKEEP_EVERY).await;
+        app.metrics.upkeep();
+    }
+}
+
+async fn keep_partitions(app: Arc<App>) {
+    loop {
+        let pause = match app.db.ensure_partitions(app.clock.now()).await {
+            Ok(()) => PARTITIONS_EVERY,
+            Err(error) => {
+                tracing::error!(%error, "cannot make the coming months' partitions");
+                PARTITIONS_AGAIN_AFTER_FAILURE
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}

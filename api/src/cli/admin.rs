@@ -1,0 +1,289 @@
+//! `pulso admin`: tenants, users, keys and roles from the command line, beside a running server.
+//! What somebody may want to pipe (a key, a password, a list) goes to standard output, alone;
+//! every other word to standard error.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use clap::{Args, Subcommand};
+
+use crate::app::App;
+use crate::error::{Error, Result, say};
+use crate::identity::{api_key, demo, role, tenant, user};
+
+#[derive(Debug, Subcommand)]
+pub enum Admin {
+    /// Customers of this installation
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    /// People of a tenant
+    #[command(subcommand)]
+    User(UserCommand),
+    /// API keys of a tenant
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Roles of a tenant
+    #[command(subcommand)]
+    Role(RoleCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TenantCommand {
+    /// Make a tenant, with its roles and pipeline stages
+    Create(TenantCreate),
+    /// List all tenants
+    List,
+}
+
+#[derive(Debug, Args)]
+pub struct TenantCreate {
+    /// 2 to 63 characters out of a-z, 0-9 and -
+    slug: String,
+    #[arg(long)]
+    name: String,
+    /// IANA name [default: America/Sao_Paulo]
+    #[arg(long)]
+    time_zone: Option<String>,
+    /// Code of ISO 4217 [default: BRL]
+    #[arg(long)]
+    currency: Option<String>,
+    /// pt-BR or en [default: pt-BR]
+    #[arg(long)]
+    language: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make a user; without --password-stdin a password is made and printed
+    Create(UserCreate),
+}
+
+#[derive(Debug, Args)]
+pub struct UserCreate {
+    /// Slug of the tenant
+    #[arg(long)]
+    tenant: String,
+    #[arg(long)]
+    email: String,
+    /// Full name
+    #[arg(long)]
+    name: String,
+    /// Name of a role; may be given several times
+    #[arg(long = "role", required = true)]
+    roles: Vec<String>,
+    /// Read the password from standard input
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Make a key and print it: it is shown this once
+    Create(KeyCreate),
+    /// List the keys of a tenant
+    List {
+        /// Slug of the tenant
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Give a key a new secret and print it; the old one works on for a while
+    Rotate {
+        /// Slug of the tenant
+        #[arg(long)]
+        tenant: String,
+        /// Hours that the old secret still works
+        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(0..=720))]
+        overlap_hours: u16,
+        /// Id or prefix of the key
+        key: String,
+    },
+    /// End a key for good
+    Revoke {
+        /// Slug of the tenant
+        #[arg(long)]
+        tenant: String,
+        /// Id or prefix of the key
+        key: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct KeyCreate {
+    /// Slug of the tenant
+    #[arg(long)]
+    tenant: String,
+    /// Name of the role that the key acts with
+    #[arg(long)]
+    role: String,
+    /// What the key is for
+    #[arg(long, default_value = "API key")]
+    name: String,
+    /// Leave only this right of the role, as in leads:read; may be given several times
+    #[arg(long = "scope")]
+    scopes: Vec<String>,
+    /// End the key by itself after so many days
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=3650))]
+    expires_in_days: Option<u16>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RoleCommand {
+    /// List the roles of a tenant and what they allow
+    List {
+        /// Slug of the tenant
+        #[arg(long)]
+        tenant: String,
+    },
+}
+
+/// What a command has to say.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// For standard output: what somebody may want to pipe, and nothing else.
+    pub lines: Vec<String>,
+    /// For standard error.
+    pub notes: Vec<String>,
+}
+
+impl Answer {
+    fn new(line: impl Into<String>, note: impl Into<String>) -> Self {
+        Self { lines: vec![line.into()], notes: vec![note.into()] }
+    }
+
+    fn table(head: &str, rows: impl Iterator<Item = String>) -> Self {
+        let lines = std::iter::once(head.to_owned()).chain(rows).collect();
+        Self { lines, notes: Vec::new() }
+    }
+}
+
+/// Does what the command says and prints its answer.
+pub async fn run(app: &Arc<App>, command: Admin) -> Result<()> {
+    let answer = execute(app, command).await?;
+    for note in &answer.notes {
+        writeln!(io::stderr().lock(), "{note}").map_err(Error::internal)?;
+    }
+    for line in &answer.lines {
+        writeln!(io::stdout().lock(), "{line}").map_err(Error::internal)?;
+    }
+    Ok(())
+}
+
+/// Does what the command says.
+pub async fn execute(app: &Arc<App>, command: Admin) -> Result<Answer> {
+    match command {
+        Admin::Tenant(TenantCommand::Create(args)) => create_tenant(app, args).await,
+        Admin::Tenant(TenantCommand::List) => list_tenants(app).await,
+        Admin::User(UserCommand::Create(args)) => create_user(app, args).await,
+        Admin::Key(KeyCommand::Create(args)) => create_key(app, args).await,
+        Admin::Key(KeyCommand::List { tenant }) => list_keys(app, &tenant).await,
+        Admin::Key(KeyCommand::Rotate { tenant, overlap_hours, key }) => {
+            let overlap = TimeDelta::hours(i64::from(overlap_hours));
+            let text = api_key::service::rotate(app, &tenant, &key, overlap).await?;
+            Ok(Answer::new(text, format!("The old secret works for {overlap_hours} hours more.")))
+        }
+        Admin::Key(KeyCommand::Revoke { tenant, key }) => {
+            api_key::service::revoke(app, &tenant, &key).await?;
+            let note = "The key is revoked; it stops working within a second.".to_owned();
+            Ok(Answer { lines: Vec::new(), notes: vec![note] })
+        }
+        Admin::Role(RoleCommand::List { tenant }) => list_roles(app, &tenant).await,
+    }
+}
+
+async fn create_tenant(app: &Arc<App>, args: TenantCreate) -> Result<Answer> {
+    let options = tenant::service::TenantOptions {
+        time_zone: args.time_zone,
+        currency: args.currency,
+        language: args.language,
+    };
+    let id = tenant::service::create(app, &args.slug, &args.name, options).await?;
+    Ok(Answer::new(id.to_string(), format!("Tenant \"{}\" is made. Its id:", args.slug)))
+}
+
+async fn list_tenants(app: &Arc<App>) -> Result<Answer> {
+    let tenants = tenant::service::list(app).await?;
+    let rows = tenants.into_iter().map(|tenant| {
+        let state = if tenant.suspended_at.is_some() { "suspended" } else { "active" };
+        format!(
+            "{}\t{}\t{}\t{}\t{}\t{}\t{state}",
+            tenant.slug, tenant.name, tenant.time_zone, tenant.currency, tenant.language, tenant.id
+        )
+    });
+    Ok(Answer::table("slug\tname\ttime zone\tcurrency\tlanguage\tid\tstate", rows))
+}
+
+async fn create_user(app: &Arc<App>, args: UserCreate) -> Result<Answer> {
+    let tenant = tenant::service::named(app, &args.tenant).await?;
+    let given = if args.password_stdin { Some(password_from_stdin()?) } else { None };
+    let generated = if given.is_none() { Some(demo::random_password()) } else { None };
+    let input = user::service::UserInput {
+        email: Some(args.email),
+        full_name: args.name,
+        password: given.or_else(|| generated.clone()),
+        roles: args.roles,
+        manager_id: None,
+        org_unit_id: None,
+    };
+    let id = user::service::create(app, tenant.id, input).await?;
+    Ok(match generated {
+        Some(password) => {
+            Answer::new(password, format!("User {id} is made. The password, shown this once:"))
+        }
+        None => Answer { lines: Vec::new(), notes: vec![format!("User {id} is made.")] },
+    })
+}
+
+async fn create_key(app: &Arc<App>, args: KeyCreate) -> Result<Answer> {
+    let expires_at =
+        args.expires_in_days.map(|days| app.clock.now() + TimeDelta::days(i64::from(days)));
+    let (tenant, role, name) = (&args.tenant, &args.role, &args.name);
+    let key = api_key::service::create(app, tenant, role, name, &args.scopes, expires_at).await?;
+    Ok(Answer::new(key, format!("Key \"{name}\" of role {role} is made; it is shown this once.")))
+}
+
+async fn list_keys(app: &Arc<App>, tenant: &str) -> Result<Answer> {
+    let now = app.clock.now();
+    let keys = api_key::service::list(app, tenant).await?;
+    let rows = keys.into_iter().map(|key| {
+        let state = match (key.revoked_at, key.expires_at) {
+            (Some(at), _) => format!("revoked {}", shown(Some(at))),
+            (None, Some(at)) if at <= now => format!("expired {}", shown(Some(at))),
+            (None, Some(at)) => format!("until {}", shown(Some(at))),
+            (None, None) => "active".to_owned(),
+        };
+        let scopes = if key.scopes.is_empty() { "all".to_owned() } else { key.scopes.join(",") };
+        let last_used = shown(key.last_used_at);
+        format!(
+            "{}\t{}\t{}\t{scopes}\t{state}\t{last_used}\t{}",
+            key.prefix, key.name, key.role, key.id
+        )
+    });
+    Ok(Answer::table("prefix\tname\trole\tscopes\tstate\tlast used\tid", rows))
+}
+
+async fn list_roles(app: &Arc<App>, tenant: &str) -> Result<Answer> {
+    let roles = role::service::list(app, tenant).await?;
+    let rows = roles.into_iter().map(|role| {
+        let label = role.label_pt.unwrap_or_default();
+        format!("{}\t{label}\t{}", role.name, role.permissions)
+    });
+    Ok(Answer::table("name\tlabel\tpermissions", rows))
+}
+
+/// The first line, without its end; never an argument, which every process of the machine may read.
+fn password_from_stdin() -> Result<String> {
+    let mut text = String::new();
+    let most = 64 * 1024;
+    io::stdin().lock().take(most).read_to_string(&mut text).map_err(|error| {
+        Error::invalid(say(
+            format!("the password cannot be read: {error}"),
+            format!("a senha não pode ser lida: {error}"),
+        ))
+    })?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+fn shown(at: Option<DateTime<Utc>>) -> String {
+    at.map_or("never".to_owned(), |at| at.format("%Y-%m-%dT%H:%MZ").to_string())
+}

@@ -1,0 +1,192 @@
+//! The command line. `pulso` alone is `pulso serve`. What a command prints goes to standard output,
+//! logs and errors to standard error.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+//!
+//! A new command is a variant of [`Command`] and an arm of `dispatch`.
+
+mod doctor;
+mod flags;
+mod migrate;
+mod serve;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Config, Problems, Purpose};
+use crate::db::Db;
+use crate::error::Error;
+use flags::{CommandFlags, ServeFlags};
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+
+/// Pulso: a multi-tenant GraphQL server for CRM and analytics.
+#[derive(Debug, Parser)]
+#[command(name = "pulso", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
+#[command(after_help = "Without a command, pulso serves. Every setting of `serve` is also a variable \
+                        (PULSO_…) and a line in pulso.toml; see config.example.toml.\n\
+                        Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    flags: ServeFlags,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve GraphQL over HTTP and WebSocket (the default)
+    Serve {
+        #[command(flatten)]
+        flags: ServeFlags,
+    },
+    /// Bring the database to this version, or back
+    Migrate {
+        #[command(subcommand)]
+        step: migrate::Step,
+    },
+    /// Print the GraphQL schema
+    Schema,
+    /// Print the configuration (secrets redacted), the database's version and its migrations
+    Doctor {
+        /// Print the text of config.example.toml instead
+        #[arg(long)]
+        example: bool,
+        #[command(flatten)]
+        flags: CommandFlags,
+    },
+}
+
+/// Why a command did not do what it should.
+pub(crate) enum Failure {
+    /// Wrong usage or configuration.
+    Usage(String),
+    Failed(String),
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::Usage(problems.to_string())
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+pub(crate) type Done = Result<(), Failure>;
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are "errors" that print to standard output and succeed.
+            let code = if error.use_stderr() { USAGE } else { 0 };
+            return match error.print() {
+                Ok(()) => ExitCode::from(code),
+                Err(_closed) => ExitCode::from(FAILED),
+            };
+        }
+    };
+    // Two providers are compiled in by our dependencies; rustls wants to be told which one is ours.
+    if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
+        return complain(FAILED, "a TLS provider was installed twice");
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(FAILED, &format!("cannot start the runtime: {error}")),
+    };
+    let done = runtime.block_on(Box::pin(dispatch(cli)));
+    // Blocking work that nobody waits for any more must not hold the process.
+    runtime.shutdown_background();
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => complain(USAGE, &message),
+        Err(Failure::Failed(message)) => complain(FAILED, &message),
+    }
+}
+
+async fn dispatch(cli: Cli) -> Done {
+    match cli.command {
+        None => serve::run(cli.flags).await,
+        Some(Command::Serve { flags }) => serve::run(flags).await,
+        Some(Command::Migrate { step }) => migrate::run(step).await,
+        Some(Command::Schema) => print(crate::graphql::Graphql::build()?.sdl().trim_end()),
+        Some(Command::Doctor { example: true, .. }) => {
+            print(crate::config::example().trim_end())
+        }
+        Some(Command::Doctor { example: false, flags }) => doctor::run(flags).await,
+    }
+}
+
+/// The configuration, the database and the App of a command that is not `serve`: no background
+/// work, and an error if migrations are pending.
+#[expect(dead_code, reason = "for the commands that other rooms add (admin, demo, import)")]
+pub(crate) async fn open(flags: CommandFlags) -> Result<std::sync::Arc<App>, Failure> {
+    let config = configured(flags)?;
+    let db = connect(&config).await?;
+    let app = App::build(config, db, Clock::system())?;
+    refuse_pending(&app).await?;
+    Ok(app)
+}
+
+/// Reads the configuration of a command and starts its logs.
+fn configured(flags: CommandFlags) -> Result<Config, Failure> {
+    let config = Config::load(&flags.into_sources(), Purpose::Command)?;
+    start_logging(&config)?;
+    Ok(config)
+}
+
+fn start_logging(config: &Config) -> Done {
+    crate::telemetry::start_logging(&config.log)
+        .map_err(|error| Failure::Failed(format!("cannot start logging: {error}")))?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+async fn connect(config: &Config) -> Result<Db, Failure> {
+    let database = &config.database;
+    Db::connect(database.url.reveal(), database.connections_max).await.map_err(|error| {
+        let cause = error.internal_cause().unwrap_or("it was refused");
+        Failure::Failed(format!("cannot open {}: {cause}", database.url))
+    })
+}
+
+async fn refuse_pending(app: &App) -> Done {
+    let pending = app.pending_migrations().await?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Failed(format!(
+        "the database lacks {} migration(s) of this version ({}); run `pulso migrate up` or serve \
+         with --migrate",
+        pending.len(),
+        pending.join(", ")
+    )))
+}
+
+/// Prints a line; a reader that left (`pulso schema | head`) is not a failure.
+pub(crate) fn print(text: &str) -> Done {
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{text}").and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(Failure::Failed(format!("cannot print: {error}"))),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "this is how a command says that it failed")]
+fn complain(code: u8, message: &str) -> ExitCode {
+    eprintln!("pulso: {message}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,3 @@
+//! Deals: business on its way through the stages (negócios).
+
+pub mod record;

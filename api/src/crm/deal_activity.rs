@@ -1,0 +1,63 @@
+//! Activities of a deal: what is to be done, and what was (atividades).
+
+use std::sync::LazyLock;
+
+use entity::deal_activity::{Column, Entity};
+
+use super::deal;
+use crate::access::Resource;
+use crate::identity::user;
+use crate::record::declare::{Changes, Default, OwnerPath, field};
+use crate::record::kind::{EnumType, EnumValue};
+use crate::record::{Kind, Record, declare};
+
+pub static KIND: EnumType = EnumType {
+    name: "DealActivityKind",
+    about: "",
+    values: &[
+        EnumValue { stored: "call", shown: "CALL", label_en: "Call", label_pt: "Ligação" },
+        EnumValue { stored: "meeting", shown: "MEETING", label_en: "Meeting", label_pt: "Reunião" },
+        EnumValue { stored: "email", shown: "EMAIL", label_en: "E-mail", label_pt: "E-mail" },
+        EnumValue { stored: "task", shown: "TASK", label_en: "Task", label_pt: "Tarefa" },
+        EnumValue { stored: "note", shown: "NOTE", label_en: "Note", label_pt: "Nota" },
+        EnumValue {
+            stored: "whatsapp",
+            shown: "WHATSAPP",
+            label_en: "WhatsApp",
+            label_pt: "WhatsApp",
+        },
+        EnumValue { stored: "other", shown: "OTHER", label_en: "Other", label_pt: "Outra" },
+    ],
+};
+
+pub fn record() -> &'static Record {
+    static RECORD: LazyLock<Record> = LazyLock::new(declaration);
+    &RECORD
+}
+
+fn declaration() -> Record {
+    declare::<Entity>("DealActivity", "dealActivity", "dealActivities", Resource::DealActivities)
+        .about("Something to do, or done, for a deal (atividade).")
+        .stamped(
+            Column::Id,
+            [Column::CreatedAt, Column::UpdatedAt, Column::DeletedAt],
+            Column::Version,
+        )
+        .owned_by(OwnerPath::Column("owner_id"))
+        .changes(Changes {
+            enabled: true,
+            emits: Some(("growth", "deal_activity")),
+            ..Changes::default()
+        })
+        .field(field(Column::Kind, Kind::Enum(&KIND)).filter().sort().group())
+        .field(field(Column::Subject, Kind::Text).filter().sort().folded())
+        .field(field(Column::Notes, Kind::Text).long())
+        .field(field(Column::DueAt, Kind::Instant).filter().sort().group())
+        .field(field(Column::DoneAt, Kind::Instant).filter().sort().group())
+        .field(field(Column::DealId, Kind::Id).filter().group().on_create())
+        .field(field(Column::OwnerId, Kind::Id).filter().group().default(Default::CurrentUser))
+        .field(field(Column::CreatedBy, Kind::Id).filter().read_only())
+        .one("deal", Column::DealId, deal::record::record, "")
+        .one("owner", Column::OwnerId, user::record::record, "")
+        .one("creator", Column::CreatedBy, user::record::record, "")
+}

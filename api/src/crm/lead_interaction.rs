@@ -1,0 +1,92 @@
+//! Interactions: what was said to a lead and back (messages, calls, meetings, notes). Append-only in
+//! spirit: monthly partitions on PostgreSQL.
+
+use std::sync::LazyLock;
+
+use entity::lead_interaction::{Column, Entity};
+
+use super::lead;
+use crate::access::Resource;
+use crate::identity::user;
+use crate::record::declare::{Changes, Default, OwnerPath, field};
+use crate::record::kind::{EnumType, EnumValue};
+use crate::record::{Kind, Record, declare};
+
+macro_rules! value {
+    ($stored:literal, $shown:literal, $en:literal, $pt:literal) => {
+        EnumValue { stored: $stored, shown: $shown, label_en: $en, label_pt: $pt }
+    };
+}
+
+pub static TYPE: EnumType = EnumType {
+    name: "InteractionType",
+    about: "Kind of an interaction.",
+    values: &[
+        value!("whatsapp_sent", "WHATSAPP_SENT", "WhatsApp sent", "WhatsApp enviado"),
+        value!("whatsapp_received", "WHATSAPP_RECEIVED", "WhatsApp received", "WhatsApp recebido"),
+        value!("linkedin_sent", "LINKEDIN_SENT", "LinkedIn sent", "LinkedIn enviado"),
+        value!("linkedin_received", "LINKEDIN_RECEIVED", "LinkedIn received", "LinkedIn recebido"),
+        value!("email_sent", "EMAIL_SENT", "E-mail sent", "E-mail enviado"),
+        value!("email_opened", "EMAIL_OPENED", "E-mail opened", "E-mail aberto"),
+        value!("email_clicked", "EMAIL_CLICKED", "E-mail clicked", "E-mail clicado"),
+        value!("email_replied", "EMAIL_REPLIED", "E-mail replied", "E-mail respondido"),
+        value!("call", "CALL", "Call", "Ligação"),
+        value!("meeting", "MEETING", "Meeting", "Reunião"),
+        value!("note", "NOTE", "Note", "Nota"),
+    ],
+};
+
+pub static DIRECTION: EnumType = EnumType {
+    name: "InteractionDirection",
+    about: "",
+    values: &[
+        value!("inbound", "INBOUND", "Inbound", "Recebida"),
+        value!("outbound", "OUTBOUND", "Outbound", "Enviada"),
+    ],
+};
+
+pub fn record() -> &'static Record {
+    static RECORD: LazyLock<Record> = LazyLock::new(declaration);
+    &RECORD
+}
+
+fn declaration() -> Record {
+    declare::<Entity>(
+        "LeadInteraction",
+        "leadInteraction",
+        "leadInteractions",
+        Resource::LeadInteractions,
+    )
+    .about("A message, call, meeting or note of a lead (interação).")
+    .stamped(
+        Column::Id,
+        [Column::CreatedAt, Column::UpdatedAt, Column::DeletedAt],
+        Column::Version,
+    )
+    .owned_by(OwnerPath::Through("lead"))
+    .changes(Changes {
+        enabled: true,
+        emits: Some(("growth", "lead_interaction")),
+        ..Changes::default()
+    })
+    .field(
+        field(Column::InteractionType, Kind::Enum(&TYPE)).named("type").filter().sort().group(),
+    )
+    .field(field(Column::Direction, Kind::Enum(&DIRECTION)).filter().group())
+    .field(field(Column::Channel, Kind::Code).filter().sort().group().chars(50))
+    .field(field(Column::Subject, Kind::Text))
+    .field(field(Column::Content, Kind::Text).long().pii())
+    .field(field(Column::Metadata, Kind::Json).filter().default(Default::EmptyObject))
+    .field(field(Column::LeadId, Kind::Id).filter().group().on_create())
+    .field(
+        field(Column::PerformedBy, Kind::Id)
+            .named("performerId")
+            .filter()
+            .group()
+            .default(Default::CurrentUser),
+    )
+    .field(field(Column::CreatedBy, Kind::Id).filter().read_only())
+    .one("lead", Column::LeadId, lead::record::record, "")
+    .one("performer", Column::PerformedBy, user::record::record, "Who did it.")
+    .one("creator", Column::CreatedBy, user::record::record, "")
+}

@@ -1,0 +1,180 @@
+//! One connection, usually inside a transaction. Statements ask for a permit: without a decision of
+//! the policy there is nothing to run them with.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures::TryStreamExt;
+use futures::stream::BoxStream;
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
+use tokio::sync::Mutex;
+
+use super::row::Row;
+use super::value::{pg_arguments, sqlite_arguments};
+use super::{Dialect, Statement};
+use crate::access::Permit;
+use crate::error::{Error, Result, say};
+
+/// A connection. Dropping it without [`Conn::commit`] rolls back.
+pub struct Conn {
+    inner: Mutex<Inner>,
+    dialect: Dialect,
+    statements: AtomicU32,
+}
+
+pub(super) enum Inner {
+    Postgres(PoolConnection<Postgres>),
+    PostgresTransaction(Transaction<'static, Postgres>),
+    Sqlite(PoolConnection<Sqlite>),
+    SqliteTransaction(Transaction<'static, Sqlite>),
+}
+
+impl Conn {
+    pub(super) fn new(inner: Inner, dialect: Dialect) -> Self {
+        Self { inner: Mutex::new(inner), dialect, statements: AtomicU32::new(0) }
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Statements run so far, BEGIN and COMMIT not counted.
+    pub fn statements(&self) -> u32 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    /// Runs a query and returns all its rows.
+    pub async fn rows(&self, _permit: &impl Permit, statement: &Statement) -> Result<Vec<Row>> {
+        self.count_statement(statement);
+        let mut inner = self.inner.lock().await;
+        let sql = AssertSqlSafe(statement.sql.as_str());
+        match &mut *inner {
+            Inner::Postgres(connection) => {
+                let query = sqlx::query_with(sql, pg_arguments(&statement.values)?);
+                collect(query.fetch(&mut **connection), Row::Postgres).await
+            }
+            Inner::PostgresTransaction(transaction) => {
+                let query = sqlx::query_with(sql, pg_arguments(&statement.values)?);
+                collect(query.fetch(&mut **transaction), Row::Postgres).await
+            }
+            Inner::Sqlite(connection) => {
+                let query = sqlx::query_with(sql, sqlite_arguments(&statement.values)?);
+                collect(query.fetch(&mut **connection), Row::Sqlite).await
+            }
+            Inner::SqliteTransaction(transaction) => {
+                let query = sqlx::query_with(sql, sqlite_arguments(&statement.values)?);
+                collect(query.fetch(&mut **transaction), Row::Sqlite).await
+            }
+        }
+    }
+
+    /// Runs a query that gives at most one row.
+    pub async fn row(&self, permit: &impl Permit, statement: &Statement) -> Result<Option<Row>> {
+        Ok(self.rows(permit, statement).await?.into_iter().next())
+    }
+
+    /// Runs a statement and returns the number of rows it changed.
+    pub async fn execute(&self, _permit: &impl Permit, statement: &Statement) -> Result<u64> {
+        self.count_statement(statement);
+        let mut inner = self.inner.lock().await;
+        let sql = AssertSqlSafe(statement.sql.as_str());
+        let affected = match &mut *inner {
+            Inner::Postgres(connection) => {
+                let query = sqlx::query_with(sql, pg_arguments(&statement.values)?);
+                query.execute(&mut **connection).await.map(|done| done.rows_affected())
+            }
+            Inner::PostgresTransaction(transaction) => {
+                let query = sqlx::query_with(sql, pg_arguments(&statement.values)?);
+                query.execute(&mut **transaction).await.map(|done| done.rows_affected())
+            }
+            Inner::Sqlite(connection) => {
+                let query = sqlx::query_with(sql, sqlite_arguments(&statement.values)?);
+                query.execute(&mut **connection).await.map(|done| done.rows_affected())
+            }
+            Inner::SqliteTransaction(transaction) => {
+                let query = sqlx::query_with(sql, sqlite_arguments(&statement.values)?);
+                query.execute(&mut **transaction).await.map(|done| done.rows_affected())
+            }
+        };
+        affected.map_err(translate)
+    }
+
+    /// Makes everything written through this connection last.
+    pub async fn commit(self) -> Result<()> {
+        match self.inner.into_inner() {
+            Inner::Postgres(_) | Inner::Sqlite(_) => Ok(()),
+            Inner::PostgresTransaction(transaction) => {
+                transaction.commit().await.map_err(translate)
+            }
+            Inner::SqliteTransaction(transaction) => transaction.commit().await.map_err(translate),
+        }
+    }
+
+    pub(super) async fn lock(&self) -> tokio::sync::MutexGuard<'_, Inner> {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        self.inner.lock().await
+    }
+
+    fn count_statement(&self, statement: &Statement) {
+        self.statements.fetch_add(1, Ordering::Relaxed);
+        tracing::trace!(sql = %statement.sql, "statement");
+    }
+}
+
+async fn collect<R>(
+    mut stream: BoxStream<'_, sqlx::Result<R>>,
+    wrap: fn(R) -> Row,
+) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    while let Some(row) = stream.try_next().await.map_err(translate)? {
+        rows.push(wrap(row));
+    }
+    Ok(rows)
+}
+
+/// A database's refusal, in the words of [`Error`]. The name of a violated constraint is kept in
+/// the field, so that the engine can say which input it was.
+pub(super) fn translate(error: sqlx::Error) -> Error {
+    let sqlx::Error::Database(database) = &error else {
+        return match error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::PoolClosed => {
+                Error::unavailable(error)
+            }
+            other => Error::internal(other),
+        };
+    };
+    let constraint = database.constraint().map(str::to_owned);
+    if database.is_unique_violation() {
+        return Error::Conflict {
+            message: say("this value is already taken", "este valor já está em uso"),
+            field: Some(constraint.unwrap_or_else(|| database.message().to_owned()).into()),
+        };
+    }
+    if database.is_foreign_key_violation() {
+        return Error::Conflict {
+            message: say(
+                "the record is referred to by, or refers to, a record that does not allow it",
+                "o registro é referido por, ou refere, um registro que não permite isso",
+            ),
+            field: constraint.map(Into::into),
+        };
+    }
+    if database.is_check_violation() {
+        return Error::Invalid {
+            message: say("the value is out of its range", "o valor está fora dos limites"),
+            field: constraint.map(Into::into),
+        };
+    }
+    match database.code().as_deref() {
+        // Serialisation failure, deadlock, lock not available, too many connections; SQLITE_BUSY.
+        Some("40001" | "40P01" | "55P03" | "53300" | "57P01" | "5" | "517") => {
+            Error::unavailable(error)
+        }
+        // Numeric value out of range, on a sum.
+        Some("22003") => Error::Invalid {
+            message: say("the number is out of range", "o número está fora dos limites"),
+            field: None,
+        },
+        _ => Error::internal(error),
+    }
+}

@@ -1,0 +1,35 @@
+//! The databases: how to reach them, and the one kind of connection ([`Conn`]) that everything else
+//! gets. Only this folder, `record/` (through [`Dialect`]) and the migrations speak a database's name.
+//!
+//! Invariants: instants are bound and stored in UTC; every statement is run with a
+//! [`Permit`](crate::access::Permit); a write transaction on SQLite takes the write lock at its
+//! beginning (`BEGIN IMMEDIATE`), so that it never fails half-way for want of it.
+
+mod conn;
+pub mod connect;
+pub mod dialect;
+pub mod migrate;
+pub mod orm;
+pub mod partitions;
+mod row;
+mod value;
+
+pub use conn::Conn;
+pub use connect::Db;
+pub use dialect::Dialect;
+pub(crate) use row::int_from_bytes;
+pub use row::Row;
+pub use value::{NullOf, Value};
+
+/// A statement and its bind values.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    pub sql: String,
+    pub values: Vec<Value>,
+}
+
+impl Statement {
+    pub fn new(sql: impl Into<String>, values: Vec<Value>) -> Self {
+        Self { sql: sql.into(), values }
+    }
+}

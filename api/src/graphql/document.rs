@@ -1,0 +1,191 @@
+//! Documents: read once, remembered by their text.
+
+use std::sync::Arc;
+
+use async_graphql::Pos;
+use async_graphql::parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
+};
+use async_graphql::parser::{Error as ParseError, parse_query};
+use moka::future::Cache;
+
+use super::{Outcome, Refusal, introspection, limits};
+use crate::error::{Error, say};
+
+/// Parsed documents by text.
+pub(super) struct Documents(Cache<String, Arc<Document>>);
+
+impl Documents {
+    pub(super) fn new() -> Self {
+        let weigh = |text: &String, _document: &Arc<Document>| {
+            u32::try_from(text.len()).unwrap_or(u32::MAX)
+        };
+        let bytes = crate::limits::DOCUMENT_CACHE_ENTRIES * 1024;
+        Self(Cache::builder().weigher(weigh).max_capacity(bytes).build())
+    }
+
+    /// The document of a text. One that does not parse is not remembered.
+    pub(super) async fn parse(&self, query: &str) -> Result<Arc<Document>, Refusal> {
+        if let Some(known) = self.0.get(query).await {
+            return Ok(known);
+        }
+        bound_tokens(query)?;
+        let parsed = parse_query(query).map_err(|error| parse_failed(&error))?;
+        let document = Arc::new(Document { parsed });
+        self.0.insert(query.to_owned(), Arc::clone(&document)).await;
+        Ok(document)
+    }
+}
+
+pub(super) struct Document {
+    parsed: ExecutableDocument,
+}
+
+/// One operation of a document.
+pub(super) struct Operation<'d> {
+    document: &'d ExecutableDocument,
+    definition: &'d OperationDefinition,
+    pub(super) is_mutation: bool,
+    pub(super) introspects: bool,
+}
+
+impl Document {
+    pub(super) fn parsed(&self) -> ExecutableDocument {
+        self.parsed.clone()
+    }
+
+    /// The operation of that name, or the only one.
+    pub(super) fn operation(&self, name: Option<&str>) -> Result<Operation<'_>, Refusal> {
+        let name = name.filter(|name| !name.is_empty());
+        let definition = match (&self.parsed.operations, name) {
+            (DocumentOperations::Single(only), None) => Some(&only.node),
+            (DocumentOperations::Single(_), Some(_)) => None,
+            (DocumentOperations::Multiple(several), Some(name)) => {
+                several.get(name).map(|operation| &operation.node)
+            }
+            (DocumentOperations::Multiple(several), None) if several.len() == 1 => {
+                several.values().next().map(|operation| &operation.node)
+            }
+            (DocumentOperations::Multiple(_), None) => None,
+        };
+        let Some(definition) = definition else {
+            return Err(Refusal {
+                outcome: Outcome::Refused,
+                error: Error::invalid_field(
+                    "operationName",
+                    say(
+                        "the document has several operations, or none of that name: send operationName",
+                        "o documento tem várias operações, ou nenhuma com esse nome: envie operationName",
+                    ),
+                ),
+                protocol_code: Some("OPERATION_RESOLUTION_FAILURE"),
+                position: None,
+            });
+        };
+        Ok(Operation {
+            document: &self.parsed,
+            definition,
+            is_mutation: definition.ty == OperationType::Mutation,
+            introspects: introspection::looks_into_schema(&self.parsed, definition),
+        })
+    }
+}
+
+impl Operation<'_> {
+    pub(super) fn check(&self, _query: &str) -> Result<(), Refusal> {
+        limits::check(self.document, self.definition)
+    }
+}
+
+/// A mutation by GET.
+pub(super) fn by_get() -> Refusal {
+    Refusal {
+        outcome: Outcome::Refused,
+        error: Error::Unsupported {
+            message: say("mutations are sent by POST", "mutações são enviadas por POST"),
+        },
+        protocol_code: None,
+        position: None,
+    }
+}
+
+fn parse_failed(error: &ParseError) -> Refusal {
+    let position: Option<Pos> = error.positions().next();
+    let text = error.to_string();
+    Refusal {
+        outcome: Outcome::ParseFailed,
+        error: Error::invalid(say(
+            format!("the document cannot be read: {text}"),
+            format!("o documento não pode ser lido: {text}"),
+        )),
+        protocol_code: Some("GRAPHQL_PARSE_FAILED"),
+        position,
+    }
+}
+
+/// Bounds tokens and nesting without building anything: the parser is recursive, and a document
+/// nested a hundred thousand deep must not reach it.
+fn bound_tokens(query: &str) -> Result<(), Refusal> {
+    let (mut tokens, mut nesting) = (0_usize, 0_usize);
+    let mut bytes = query.bytes().peekable();
+    let mut in_word = false;
+    while let Some(byte) = bytes.next() {
+        let word = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'+');
+        if word {
+            tokens += usize::from(!in_word);
+            in_word = true;
+            continue;
+        }
+        in_word = false;
+        match byte {
+            b'{' | b'[' | b'(' => {
+                tokens += 1;
+                nesting += 1;
+            }
+            b'}' | b']' | b')' => {
+                tokens += 1;
+                nesting = nesting.saturating_sub(1);
+            }
+            b'#' => while bytes.next_if(|next| *next != b'\n').is_some() {},
+            b'"' => {
+                tokens += 1;
+                skip_string(&mut bytes);
+            }
+            b' ' | b'\t' | b'\n' | b'\r' | b',' => {}
+            _ => tokens += 1,
+        }
+        if nesting > crate::limits::QUERY_NESTING_MAX {
+            return Err(limits::passed("levels of nesting", crate::limits::QUERY_NESTING_MAX));
+        }
+        if tokens > crate::limits::QUERY_TOKENS_MAX {
+            return Err(limits::passed("tokens", crate::limits::QUERY_TOKENS_MAX));
+        }
+    }
+    Ok(())
+}
+
+/// Past a string or a block string whose first quote was read.
+fn skip_string(bytes: &mut std::iter::Peekable<std::str::Bytes<'_>>) {
+    if bytes.next_if_eq(&b'"').is_some() {
+        if bytes.next_if_eq(&b'"').is_none() {
+            return;
+        }
+        let mut quotes = 0;
+        for byte in bytes.by_ref() {
+            quotes = if byte == b'"' { quotes + 1 } else { 0 };
+            if quotes == 3 {
+                return;
+            }
+        }
+        return;
+    }
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => {
+                bytes.next();
+            }
+            b'"' | b'\n' => return,
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The response text: engine fields are copied in as they are, everything else is serialised.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_graphql::{Response, ServerError, Value};
+use bytes::Bytes;
+use serde_json::{Map, Value as Json, json};
+
+use super::operation::OperationState;
+use super::{Outcome, Refusal, Reply};
+use crate::ctx::Origin;
+use crate::error::Code;
+use crate::error::http::log_cause;
+use crate::record::json::push_text;
+
+/// An operation that was not run: errors, and no data.
+pub(super) fn refuse(refusal: &Refusal, origin: &Origin, is_mutation: bool) -> Reply {
+    log_cause(&refusal.error, &origin.request_id);
+    let mut error = json!({
+        "message": refusal.error.message(origin.language),
+        "extensions": {
+            "code": refusal.protocol_code.unwrap_or_else(|| refusal.error.code().as_str()),
+            "retryable": refusal.error.retryable(),
+        },
+    });
+    if let (Some(position), Some(error)) = (refusal.position, error.as_object_mut()) {
+        let place = json!([{ "line": position.line, "column": position.column }]);
+        error.insert("locations".to_owned(), place);
+    }
+    let body = json!({ "errors": [error], "extensions": { "requestId": origin.request_id } });
+    Reply { body: Bytes::from(body.to_string()), outcome: refusal.outcome, is_mutation }
+}
+
+/// The response of an operation that async-graphql saw.
+pub(super) fn finish(
+    response: Response,
+    state: &OperationState,
+    origin: &Origin,
+    is_mutation: bool,
+    took: Duration,
+) -> Reply {
+    let executed = state.executed.load(Ordering::Relaxed);
+    let mut out = Vec::with_capacity(8 * 1024);
+    out.push(b'{');
+    let mut errors: Vec<Json> = Vec::with_capacity(response.errors.len());
+    for error in &response.errors {
+        let error = error_json(error, executed);
+        // Two fields of one response key fail alike.
+        if !errors.contains(&error) {
+            errors.push(error);
+        }
+    }
+    if !errors.is_empty() {
+        out.extend_from_slice(b"\"errors\":");
+        out.extend_from_slice(Json::Array(errors).to_string().as_bytes());
+        out.push(b',');
+    }
+    if executed {
+        out.extend_from_slice(b"\"data\":");
+        write_data(&mut out, response.data, state);
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"extensions\":");
+    write_extensions(&mut out, state, origin, executed, took);
+    out.push(b'}');
+    let outcome = outcome_of(state, executed);
+    Reply { body: Bytes::from(out), outcome, is_mutation }
+}
+
+fn outcome_of(state: &OperationState, executed: bool) -> Outcome {
+    if !executed {
+        return Outcome::Refused;
+    }
+    match *state.worst.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(Code::Unauthenticated) => Outcome::Unauthenticated,
+        Some(Code::Unavailable) => Outcome::Unavailable,
+        _ => Outcome::Executed,
+    }
+}
+
+fn write_data(out: &mut Vec<u8>, data: Value, state: &OperationState) {
+    let Value::Object(fields) = data else {
+        out.extend_from_slice(b"null");
+        return;
+    };
+    let texts = state.take_texts();
+    out.push(b'{');
+    for (number, (key, value)) in fields.into_iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        push_text(out, key.as_str());
+        out.push(b':');
+        match texts.get(key.as_str()) {
+            Some(text) => out.extend_from_slice(text),
+            None => match serde_json::to_vec(&value) {
+                Ok(text) => out.extend_from_slice(&text),
+                Err(_not_json) => out.extend_from_slice(b"null"),
+            },
+        }
+    }
+    out.push(b'}');
+}
+
+fn write_extensions(
+    out: &mut Vec<u8>,
+    state: &OperationState,
+    origin: &Origin,
+    executed: bool,
+    took: Duration,
+) {
+    out.push(b'{');
+    if executed {
+        out.extend_from_slice(b"\"cost\":{\"rowsEstimated\":");
+        let mut number = itoa::Buffer::new();
+        let rows = state.rows_estimated.load(Ordering::Relaxed);
+        out.extend_from_slice(number.format(rows).as_bytes());
+        out.extend_from_slice(b",\"statements\":");
+        let statements = state.statements.load(Ordering::Relaxed);
+        out.extend_from_slice(number.format(statements).as_bytes());
+        out.extend_from_slice(b",\"ms\":");
+        let tenths = took.as_micros() / 100;
+        out.extend_from_slice(format!("{}.{}", tenths / 10, tenths % 10).as_bytes());
+        out.extend_from_slice(b"},");
+    }
+    out.extend_from_slice(b"\"requestId\":");
+    push_text(out, &origin.request_id);
+    out.push(b'}');
+}
+
+fn error_json(error: &ServerError, executed: bool) -> Json {
+    let mut object = Map::new();
+    object.insert("message".to_owned(), Json::from(error.message.clone()));
+    if !error.locations.is_empty() {
+        let places: Vec<Json> = error
+            .locations
+            .iter()
+            .filter(|place| place.line > 0)
+            .map(|place| json!({ "line": place.line, "column": place.column }))
+            .collect();
+        if !places.is_empty() {
+            object.insert("locations".to_owned(), Json::Array(places));
+        }
+    }
+    if !error.path.is_empty()
+        && let Ok(path) = serde_json::to_value(&error.path)
+    {
+        object.insert("path".to_owned(), path);
+    }
+    let mut extensions = error
+        .extensions
+        .as_ref()
+        .and_then(|extensions| serde_json::to_value(extensions).ok())
+        .and_then(|extensions| match extensions {
+            Json::Object(entries) => Some(entries),
+            _ => None,
+        })
+        .unwrap_or_default();
+    if !extensions.contains_key("code") {
+        let code = if executed { "BAD_USER_INPUT" } else { "GRAPHQL_VALIDATION_FAILED" };
+        extensions.insert("code".to_owned(), Json::from(code));
+    }
+    object.insert("extensions".to_owned(), Json::Object(extensions));
+    Json::Object(object)
+}

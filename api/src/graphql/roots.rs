@@ -1,0 +1,72 @@
+//! The roots of the schema: the rooms merged, and the engine's fields, which exist once per record
+//! without a resolver each.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use async_graphql::parser::types::Field;
+use async_graphql::registry::Registry;
+use async_graphql::{
+    ContainerType, Context, ContextSelectionSet, MergedObject, ObjectType, OutputType, Positioned,
+    ServerResult, Value,
+};
+
+use super::catalogue::catalogue;
+use super::operation::OperationState;
+use crate::identity::graphql::{IdentityMutation, IdentityQuery};
+use crate::record::schema;
+
+#[derive(MergedObject, Default)]
+pub(crate) struct Query(EngineQuery, IdentityQuery);
+
+#[derive(MergedObject, Default)]
+pub(crate) struct Mutation(IdentityMutation);
+
+/// Every record's list, single record, aggregate and groups.
+#[derive(Default)]
+pub(crate) struct EngineQuery;
+
+impl ContainerType for EngineQuery {
+    async fn resolve_field(&self, context: &Context<'_>) -> ServerResult<Option<Value>> {
+        if catalogue().read(context.item.node.name.node.as_str()).is_none() {
+            return Ok(None);
+        }
+        let state = context
+            .data::<Arc<OperationState>>()
+            .map_err(|error| error.into_server_error(context.item.pos))?;
+        state.read(context).await?;
+        // The text goes into the response when it is written.
+        Ok(Some(Value::Null))
+    }
+}
+
+impl OutputType for EngineQuery {
+    fn type_name() -> Cow<'static, str> {
+        Cow::Borrowed("EngineQuery")
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        registry.create_output_type::<Self, _>(
+            async_graphql::registry::MetaTypeId::Object,
+            |registry| {
+                schema::register_shared(registry);
+                let mut fields = Vec::new();
+                for record in &catalogue().records {
+                    schema::register(registry, record);
+                    fields.extend(schema::root_fields(record));
+                }
+                schema::object("EngineQuery", "", fields)
+            },
+        )
+    }
+
+    async fn resolve(
+        &self,
+        context: &ContextSelectionSet<'_>,
+        _field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        async_graphql::resolver_utils::resolve_container(context, self).await
+    }
+}
+
+impl ObjectType for EngineQuery {}

@@ -1,0 +1,117 @@
+//! The HTTP door: every route on this page, and every layer a request passes through, in order.
+//!
+//! It turns credentials into a [`crate::ctx::Ctx`], speaks GraphQL over HTTP, WebSocket and SSE, and
+//! answers health questions. It has no rules of the product and never touches a table. Failures that
+//! are not GraphQL responses are problem+json.
+
+pub mod credentials;
+mod cors;
+mod explorer;
+mod graphql;
+mod health;
+mod observe;
+mod operation;
+mod origin;
+mod persisted;
+mod reply;
+mod schema;
+pub mod server;
+mod websocket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{FromRef, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{any, get};
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
+
+use crate::app::App;
+use crate::ctx::Origin;
+use crate::error::http::Problem;
+use crate::error::{Code, Error, say};
+use persisted::Persisted;
+
+/// What handlers can ask for with `State`.
+#[derive(Clone)]
+pub(crate) struct Door {
+    app: Arc<App>,
+    persisted: Persisted,
+}
+
+impl FromRef<Door> for Arc<App> {
+    fn from_ref(door: &Door) -> Self {
+        Self::clone(&door.app)
+    }
+}
+
+impl FromRef<Door> for Persisted {
+    fn from_ref(door: &Door) -> Self {
+        door.persisted.clone()
+    }
+}
+
+/// Bytes below which compressing costs more than it saves.
+const COMPRESS_BYTES_MIN: u16 = 1024;
+
+/// The whole door.
+pub fn router(app: Arc<App>) -> Router {
+    let door = Door { app: Arc::clone(&app), persisted: Persisted::new() };
+
+    let routes = Router::new()
+        .route("/graphql", any(graphql::handle))
+        .route("/graphql/ws", any(websocket::handle))
+        .route("/schema.graphql", get(schema::handle))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found);
+
+    // Read from the bottom up: the last layer is the first to see a request.
+    routes
+        .layer(from_fn_with_state(Arc::clone(&app), give_up_in_time))
+        .layer(CompressionLayer::new().gzip(true).compress_when(
+            SizeAbove::new(COMPRESS_BYTES_MIN)
+                .and(NotForContentType::SSE)
+                .and(NotForContentType::IMAGES),
+        ))
+        .layer(cors::layer(&app.config.server.cors_origins))
+        .layer(from_fn(observe::security_headers))
+        .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
+        .with_state(door)
+}
+
+async fn not_found(origin: axum::Extension<Origin>) -> Problem {
+    Problem::new(
+        Code::NotFound,
+        &say("there is nothing at this address", "não há nada neste endereço"),
+        origin.language,
+        &origin.request_id,
+    )
+}
+
+async fn method_not_allowed(origin: axum::Extension<Origin>) -> Problem {
+    // axum adds the Allow header itself.
+    reply::method_not_allowed(&origin, None)
+}
+
+/// A request that takes too long is dropped, and with it its transaction.
+async fn give_up_in_time(
+    State(app): State<Arc<App>>,
+    origin: axum::Extension<Origin>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let limit = Duration::from_millis(app.config.server.request_timeout_ms);
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_elapsed) => {
+            let error = Error::unavailable(format!("request given up after {limit:?}"));
+            Problem::of(&error, origin.language, &origin.request_id).into_response()
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Resolving credentials. Every refusal is the same UNAUTHENTICATED.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::store::{self, KeyRow, People, RoleRow, TenantRow};
+use crate::access::{Actor, Permissions, SystemHandle, TenantProfile, parse_key_scope};
+use crate::app::App;
+use crate::db::Conn;
+use crate::error::{Error, Result};
+use crate::identity::api_key::text::{self as key_text, KeyText};
+use crate::identity::session::token::AccessToken;
+use crate::identity::{api_key, digest};
+
+/// What a credential was found to mean.
+#[derive(Clone)]
+pub struct Resolved {
+    pub actor: Actor,
+    /// When the database was asked.
+    pub(crate) read_at: DateTime<Utc>,
+    /// When the credential ends by itself.
+    pub(crate) valid_until: Option<DateTime<Utc>>,
+}
+
+/// Who somebody is, before the people around them are known.
+struct Identified {
+    tenant: TenantProfile,
+    user_id: Uuid,
+    org_unit_id: Option<Uuid>,
+    api_key_id: Option<Uuid>,
+    role_names: Vec<String>,
+    permissions: Permissions,
+    valid_until: Option<DateTime<Utc>>,
+}
+
+pub(crate) async fn resolve(app: &Arc<App>, bearer: &str) -> Result<Resolved> {
+    let read_at = app.clock.now();
+    if key_text::looks_like_key(bearer) {
+        let key = KeyText::parse(bearer).ok_or_else(Error::unauthenticated)?;
+        let conn = app.db.single_read().await?;
+        let system = SystemHandle::for_tenant(key.tenant_id);
+        let found = identify_key(app, &conn, &system, &key, read_at).await?;
+        finish(&conn, &system, key.tenant_id, found, read_at).await
+    } else {
+        let token = app.identity.signer.read(bearer, read_at).ok_or_else(Error::unauthenticated)?;
+        let conn = app.db.single_read().await?;
+        let system = SystemHandle::for_tenant(token.tenant_id);
+        let found = identify_user(&conn, &system, &token).await?;
+        finish(&conn, &system, token.tenant_id, found, read_at).await
+    }
+}
+
+async fn identify_user(
+    conn: &Conn,
+    system: &SystemHandle,
+    token: &AccessToken,
+) -> Result<Identified> {
+    let user = store::user_with_roles(conn, system, token.user_id)
+        .await?
+        .ok_or_else(Error::unauthenticated)?;
+    let mut permissions = Permissions::default();
+    for role in &user.roles {
+        permissions = permissions.merge(&read_permissions(role));
+    }
+    let mut role_names: Vec<String> = user.roles.into_iter().map(|role| role.name).collect();
+    role_names.sort_unstable();
+    Ok(Identified {
+        tenant: profile(user.tenant)?,
+        user_id: token.user_id,
+        org_unit_id: user.org_unit_id,
+        api_key_id: None,
+        role_names,
+        permissions,
+        valid_until: Some(token.accepted_until()),
+    })
+}
+
+async fn identify_key(
+    app: &Arc<App>,
+    conn: &Conn,
+    system: &SystemHandle,
+    key: &KeyText,
+    now: DateTime<Utc>,
+) -> Result<Identified> {
+    let row =
+        store::key_with_role(conn, system, key.key_id).await?.ok_or_else(Error::unauthenticated)?;
+    let valid_until = key_validity(&row, &key.secret_hash(), now)?;
+    if api_key::service::use_is_news(row.last_used_at, now) {
+        // Beside the request: on SQLite the one writer may be busy for a while.
+        app.spawn(api_key::service::record_use(Arc::clone(app), key.tenant_id, key.key_id, now));
+    }
+    let permissions = narrow(key.key_id, &read_permissions(&row.role), &row.scopes);
+    Ok(Identified {
+        tenant: profile(row.tenant)?,
+        user_id: row.user_id,
+        org_unit_id: row.org_unit_id,
+        api_key_id: Some(key.key_id),
+        role_names: vec![row.role.name],
+        permissions,
+        valid_until,
+    })
+}
+
+/// Until when this secret opens this key (`None`: no end is set), or UNAUTHENTICATED.
+fn key_validity(
+    row: &KeyRow,
+    secret_hash: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>> {
+    let is_current = digest::same(&row.secret_hash, secret_hash);
+    let is_previous =
+        row.previous_secret_hash.as_deref().is_some_and(|hash| digest::same(hash, secret_hash));
+    let ends = if is_current {
+        row.expires_at
+    } else if is_previous {
+        let replaced_at = row.previous_expires_at.unwrap_or(now);
+        Some(row.expires_at.map_or(replaced_at, |at| at.min(replaced_at)))
+    } else {
+        return Err(Error::unauthenticated());
+    };
+    if ends.is_some_and(|at| at <= now) {
+        return Err(Error::unauthenticated());
+    }
+    Ok(ends)
+}
+
+/// A zone that this binary does not know fails the request: its days would be somebody else's.
+fn profile(row: TenantRow) -> Result<TenantProfile> {
+    Ok(TenantProfile {
+        slug: row.slug,
+        time_zone: row.time_zone.parse().map_err(Error::internal)?,
+        currency: row.currency,
+        language: row.language,
+    })
+}
+
+fn read_permissions(role: &RoleRow) -> Permissions {
+    let (permissions, problems) = Permissions::from_stored(&role.permissions);
+    if !problems.is_empty() {
+        tracing::warn!(role = %role.name, ?problems, "parts of a role are not understood: denied");
+    }
+    permissions
+}
+
+/// No scopes: all of the role. A scope that this version does not know gives nothing.
+fn narrow(key_id: Uuid, role: &Permissions, scopes: &[String]) -> Permissions {
+    if scopes.is_empty() {
+        return role.clone();
+    }
+    let known: Vec<_> = scopes.iter().filter_map(|scope| parse_key_scope(scope)).collect();
+    if known.len() != scopes.len() {
+        tracing::warn!(%key_id, ?scopes, "scopes of an API key are not understood: denied");
+    }
+    role.restricted_to(&known)
+}
+
+async fn finish(
+    conn: &Conn,
+    system: &SystemHandle,
+    tenant_id: Uuid,
+    found: Identified,
+    read_at: DateTime<Utc>,
+) -> Result<Resolved> {
+    let people = if found.permissions.speaks_of_people() {
+        store::people_around(conn, system, found.user_id, found.org_unit_id).await?
+    } else {
+        People::only(found.user_id)
+    };
+    let actor = Actor {
+        tenant_id,
+        tenant: Arc::new(found.tenant),
+        user_id: found.user_id,
+        api_key_id: found.api_key_id,
+        role_names: found.role_names.into(),
+        permissions: Arc::new(found.permissions),
+        team: people.team.into(),
+        org_unit_members: people.org_unit_members.into(),
+    };
+    Ok(Resolved { actor, read_at, valid_until: found.valid_until })
+}

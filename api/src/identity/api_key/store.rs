@@ -1,0 +1,154 @@
+//! Rows of `api_keys`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use entity::{api_key, role};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Set};
+use uuid::Uuid;
+
+use crate::access::{Permit, SystemHandle};
+use crate::db::Conn;
+use crate::error::Result;
+
+pub(super) struct NewKey {
+    pub(super) id: Uuid,
+    pub(super) user_id: Uuid,
+    pub(super) role_id: Uuid,
+    pub(super) name: String,
+    pub(super) prefix: String,
+    pub(super) secret_hash: String,
+    pub(super) scopes: Vec<String>,
+    pub(super) expires_at: Option<DateTime<Utc>>,
+    pub(super) created_by: Option<Uuid>,
+}
+
+/// What may be shown of a key.
+#[derive(Debug, Clone)]
+pub struct KeySummary {
+    pub id: Uuid,
+    pub name: String,
+    pub prefix: String,
+    pub role: String,
+    pub scopes: Vec<String>,
+    pub created_at: DateTime<Utc>,
+    pub expires_at: Option<DateTime<Utc>>,
+    pub revoked_at: Option<DateTime<Utc>>,
+    pub last_used_at: Option<DateTime<Utc>>,
+}
+
+pub(super) async fn insert(
+    conn: &Conn,
+    system: &SystemHandle,
+    new: NewKey,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let row = api_key::ActiveModel {
+        tenant_id: Set(system.tenant_id()),
+        id: Set(new.id),
+        user_id: Set(new.user_id),
+        role_id: Set(new.role_id),
+        name: Set(new.name),
+        prefix: Set(new.prefix),
+        secret_hash: Set(new.secret_hash),
+        previous_secret_hash: Set(None),
+        previous_expires_at: Set(None),
+        scopes: Set(new.scopes.into()),
+        expires_at: Set(new.expires_at),
+        revoked_at: Set(None),
+        last_used_at: Set(None),
+        created_by: Set(new.created_by),
+        created_at: Set(now),
+        updated_at: Set(now),
+    };
+    api_key::Entity::insert(row).exec_without_returning(&conn.orm(system)).await?;
+    Ok(())
+}
+
+pub(super) async fn list(conn: &Conn, system: &SystemHandle) -> Result<Vec<KeySummary>> {
+    let orm = conn.orm(system);
+    let roles = role::Entity::find()
+        .filter(role::Column::TenantId.eq(system.tenant_id()))
+        .all(&orm)
+        .await?;
+    let name_of = |id: Uuid| {
+        roles.iter().find(|role| role.id == id).map(|role| role.name.clone()).unwrap_or_default()
+    };
+    let keys = api_key::Entity::find()
+        .filter(api_key::Column::TenantId.eq(system.tenant_id()))
+        .order_by_asc(api_key::Column::Id)
+        .all(&orm)
+        .await?;
+    Ok(keys
+        .into_iter()
+        .map(|key| KeySummary {
+            id: key.id,
+            name: key.name,
+            prefix: key.prefix,
+            role: name_of(key.role_id),
+            scopes: serde_json::from_value(key.scopes).unwrap_or_default(),
+            created_at: key.created_at,
+            expires_at: key.expires_at,
+            revoked_at: key.revoked_at,
+            last_used_at: key.last_used_at,
+        })
+        .collect())
+}
+
+/// The present secret becomes the previous one, for a while. False when there is no such living key.
+pub(super) async fn replace_secret(
+    conn: &Conn,
+    system: &SystemHandle,
+    id: Uuid,
+    secret_hash: String,
+    (now, overlap): (DateTime<Utc>, TimeDelta),
+) -> Result<bool> {
+    let done = api_key::Entity::update_many()
+        .col_expr(api_key::Column::PreviousSecretHash, Expr::col(api_key::Column::SecretHash))
+        .col_expr(api_key::Column::PreviousExpiresAt, Expr::value(now + overlap))
+        .col_expr(api_key::Column::SecretHash, Expr::value(secret_hash))
+        .col_expr(api_key::Column::UpdatedAt, Expr::value(now))
+        .filter(living(system, id))
+        .exec(&conn.orm(system))
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
+pub(super) async fn revoke(
+    conn: &Conn,
+    system: &SystemHandle,
+    id: Uuid,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    api_key::Entity::update_many()
+        .col_expr(api_key::Column::RevokedAt, Expr::value(now))
+        .col_expr(api_key::Column::UpdatedAt, Expr::value(now))
+        .filter(living(system, id))
+        .exec(&conn.orm(system))
+        .await?;
+    Ok(())
+}
+
+/// Several nodes may see the same use: the latest stays.
+pub(super) async fn record_use(
+    conn: &Conn,
+    system: &SystemHandle,
+    id: Uuid,
+    at: DateTime<Utc>,
+) -> Result<()> {
+    let older = Condition::any()
+        .add(api_key::Column::LastUsedAt.is_null())
+        .add(api_key::Column::LastUsedAt.lt(at));
+    api_key::Entity::update_many()
+        .col_expr(api_key::Column::LastUsedAt, Expr::value(at))
+        .filter(living(system, id).add(older))
+        .exec(&conn.orm(system))
+        .await?;
+    Ok(())
+}
+
+fn living(system: &SystemHandle, id: Uuid) -> Condition {
+    Condition::all()
+        .add(api_key::Column::TenantId.eq(system.tenant_id()))
+        .add(api_key::Column::Id.eq(id))
+        .add(api_key::Column::RevokedAt.is_null())
+}

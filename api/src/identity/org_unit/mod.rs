@@ -1,0 +1,3 @@
+//! Org units: the parts of a tenant, as a tree (unidades).
+
+pub mod record;

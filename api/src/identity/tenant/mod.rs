@@ -1,0 +1,6 @@
+//! Tenants: the boundary that nothing crosses. A new one is born complete, in one transaction, with
+//! its roles and the stages of its sales pipeline.
+
+pub mod service;
+mod stages;
+mod store;

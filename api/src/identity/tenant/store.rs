@@ -1,0 +1,54 @@
+//! Rows of `tenants`, and what a tenant is born with.
+
+use entity::{pipeline_stage, tenant};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder};
+use uuid::Uuid;
+
+use crate::access::SystemHandle;
+use crate::db::Conn;
+use crate::error::Result;
+
+pub(super) async fn insert(
+    conn: &Conn,
+    system: &SystemHandle,
+    tenant: tenant::Model,
+) -> Result<()> {
+    tenant::Entity::insert(tenant.into_active_model())
+        .exec_without_returning(&conn.orm(system))
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_stages(
+    conn: &Conn,
+    system: &SystemHandle,
+    stages: Vec<pipeline_stage::Model>,
+) -> Result<()> {
+    let stages = stages.into_iter().map(IntoActiveModel::into_active_model);
+    pipeline_stage::Entity::insert_many(stages).exec_without_returning(&conn.orm(system)).await?;
+    Ok(())
+}
+
+pub(super) async fn by_slug(
+    conn: &Conn,
+    system: &SystemHandle,
+    slug: &str,
+) -> Result<Option<tenant::Model>> {
+    Ok(tenant::Entity::find().filter(tenant::Column::Slug.eq(slug)).one(&conn.orm(system)).await?)
+}
+
+pub(super) async fn by_id(
+    conn: &Conn,
+    system: &SystemHandle,
+    id: Uuid,
+) -> Result<Option<tenant::Model>> {
+    Ok(tenant::Entity::find_by_id(id).one(&conn.orm(system)).await?)
+}
+
+pub(super) async fn list(conn: &Conn, system: &SystemHandle) -> Result<Vec<tenant::Model>> {
+    Ok(tenant::Entity::find().order_by_asc(tenant::Column::Slug).all(&conn.orm(system)).await?)
+}
+
+pub(super) async fn count(conn: &Conn, system: &SystemHandle) -> Result<u64> {
+    Ok(tenant::Entity::find().count(&conn.orm(system)).await?)
+}

@@ -1,0 +1,25 @@
+//! The map of the house. Work enters by a door, is done in a room, stands on the ground; imports
+//! only go down. `ARCHITECTURE.md` is the longer tour.
+
+// Ground: what everything stands on.
+pub mod access;
+pub mod clock;
+pub mod config;
+pub mod ctx;
+pub mod db;
+pub mod error;
+pub mod limits;
+pub mod record;
+pub mod telemetry;
+
+// Rooms: what the product is, one folder per noun.
+pub mod crm;
+pub mod identity;
+
+// Doors: how work gets in.
+pub mod cli;
+pub mod graphql;
+pub mod http;
+
+// Where the parts are put together.
+pub mod app;

@@ -1,0 +1,90 @@
+//! Every bound of the system, on one page. Passing one is an error with code `LIMIT_EXCEEDED` (or
+//! `INVALID` for an argument out of its range), never a silently shorter answer.
+
+/// Rows of a page when `first`/`last` is not given.
+pub const PAGE_ROWS_DEFAULT: u64 = 50;
+/// Largest `first`/`last`.
+pub const PAGE_ROWS_MAX: u64 = 1_000;
+/// Rows that one operation may be estimated to return (pages multiply down the tree).
+pub const OPERATION_ROWS_MAX: u64 = 500_000;
+/// Records in one `…CreateMany`, `…UpdateMany`, `…DeleteMany`.
+pub const BATCH_ROWS_MAX: usize = 1_000;
+/// Keys in one `orderBy`.
+pub const ORDER_KEYS_MAX: usize = 5;
+/// Fields in one `by` of a group query.
+pub const GROUP_KEYS_MAX: usize = 5;
+/// Nesting of `and`/`or`/`not` and relations in one filter.
+pub const FILTER_DEPTH_MAX: usize = 12;
+/// Comparisons in one filter.
+pub const FILTER_TERMS_MAX: usize = 200;
+/// Values in one `in`/`notIn`.
+pub const FILTER_VALUES_MAX: usize = 10_000;
+/// Largest `limit` of `countUpTo`.
+pub const COUNT_UP_TO_MAX: u64 = 100_000;
+/// Length of `search`, in characters.
+pub const SEARCH_CHARS_MAX: usize = 200;
+
+/// Selection depth of an operation, introspection aside.
+pub const QUERY_DEPTH_MAX: usize = 15;
+/// Fields of one operation under a name that is not their own.
+pub const QUERY_ALIASES_MAX: usize = 100;
+/// Fields at the root of one operation.
+pub const QUERY_ROOT_FIELDS_MAX: usize = 50;
+/// Fields of one operation after fragments are expanded.
+pub const QUERY_FIELDS_MAX: usize = 5_000;
+/// Directives on one field.
+pub const QUERY_DIRECTIVES_MAX: usize = 8;
+/// Fragments of one document.
+pub const QUERY_FRAGMENTS_MAX: usize = 200;
+/// Fields of one introspection.
+pub const INTROSPECTION_FIELDS_MAX: usize = 1_000;
+/// Tokens of one document.
+pub const QUERY_TOKENS_MAX: usize = 15_000;
+/// Nesting of braces, brackets and parentheses in one document.
+pub const QUERY_NESTING_MAX: usize = 60;
+/// Operations in one HTTP batch.
+pub const HTTP_BATCH_MAX: usize = 20;
+/// Bytes of a GraphQL request body.
+pub const HTTP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Milliseconds before an operation is given up.
+pub const OPERATION_TIMEOUT_MS: u64 = 30_000;
+/// Operations at the same time on one WebSocket connection.
+pub const WS_OPERATIONS_MAX: usize = 100;
+/// Milliseconds that a WebSocket client may take for its `connection_init`.
+pub const WS_INIT_TIMEOUT_MS: u64 = 10_000;
+/// Milliseconds between the pings that keep a WebSocket connection open; a client that stays silent
+/// for three of them is let go.
+pub const WS_PING_EVERY_MS: u64 = 20_000;
+/// Bytes of persisted documents kept in memory.
+pub const PERSISTED_DOCUMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Parsed documents kept in memory.
+pub const DOCUMENT_CACHE_ENTRIES: u64 = 2_000;
+
+/// Bytes of one JSON value (`metadata`).
+pub const JSON_BYTES_MAX: usize = 64 * 1024;
+/// Characters of a long text (`notes`).
+pub const TEXT_CHARS_MAX: usize = 100_000;
+
+/// Milliseconds that a resolved credential is trusted: how long a revocation may take to be felt.
+pub const CREDENTIAL_CACHE_MS: u64 = 900;
+/// Resolved credentials kept in memory.
+pub const CREDENTIAL_CACHE_ENTRIES: u64 = 10_000;
+/// Bytes of a token or API key.
+pub const CREDENTIAL_BYTES_MAX: usize = 4 * 1024;
+/// Seconds that an access token lives.
+pub const ACCESS_TOKEN_SECONDS: i64 = 15 * 60;
+/// Seconds by which the clocks of two nodes may differ when a token is judged.
+pub const TOKEN_LEEWAY_SECONDS: i64 = 30;
+/// Seconds between two notes of when an API key was last used.
+pub const KEY_USE_WRITTEN_SECONDS: i64 = 60;
+/// Password hashes computed at the same time (each takes 19 MiB).
+pub const PASSWORD_HASHES_AT_ONCE: usize = 2;
+/// Milliseconds that a sign-in waits for its turn to hash.
+pub const PASSWORD_WAIT_MS: u64 = 10_000;
+/// Length of a new password: characters at least (NIST SP 800-63B), bytes at most.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Characters of the name of a tenant, user or key.
+pub const NAME_CHARS_MAX: usize = 255;
+/// Hours that an idempotency key is remembered.
+pub const IDEMPOTENCY_HOURS: i64 = 72;

@@ -1,0 +1,357 @@
+//! Plan -> rows. One statement per level; children by the list of their parents' ids.
+
+mod statement;
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+
+use uuid::Uuid;
+
+use super::declare::Source;
+use super::plan::{Child, Level, List, Lookup, One};
+use super::search::Tier;
+use crate::access::{Permit, Reader};
+use crate::ctx::Ctx;
+use crate::db::{Conn, Row, Value};
+use crate::error::{Error, Result};
+
+pub use statement::base_conditions;
+
+/// The rows of a level and of everything below it.
+pub struct Fetched {
+    pub rows: Vec<Row>,
+    pub children: Vec<FetchedChild>,
+    pub lookups: Vec<FetchedLookup>,
+    /// Finished JSON texts of each computed field, a row each.
+    pub computed: Vec<Vec<String>>,
+}
+
+/// A connection's rows and counts.
+pub struct FetchedList {
+    pub level: Fetched,
+    /// There are rows beyond the page, in the direction of paging.
+    pub more: bool,
+    pub total: Option<i64>,
+    pub counts: Vec<i64>,
+}
+
+/// Rows of a to-many relation, by parent.
+pub struct FetchedChild {
+    pub level: Fetched,
+    /// The rows of each parent, and whether there are more of them.
+    pub by_parent: HashMap<Uuid, (Range<usize>, bool)>,
+    pub totals: HashMap<Uuid, i64>,
+    /// For each `countUpTo`, the parent's count.
+    pub counts: Vec<HashMap<Uuid, i64>>,
+}
+
+pub struct FetchedLookup {
+    pub level: Fetched,
+    pub by_id: HashMap<Uuid, usize>,
+}
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+fn base_reader(level: &Level) -> Result<&Reader> {
+    level
+        .tables
+        .first()
+        .map(|table| &*table.reader)
+        .ok_or_else(|| Error::internal("a level without its table"))
+}
+
+/// Fetches one record; `None` when the caller may not see it or it is not there.
+pub async fn one(ctx: &Ctx, conn: &Conn, plan: &One) -> Result<Option<Fetched>> {
+    let statement = statement::one(conn.dialect(), plan)?;
+    let rows = conn.rows(base_reader(&plan.level)?, &statement).await?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    below(ctx, conn, &plan.level, rows).await.map(Some)
+}
+
+/// Fetches a connection at the root, or below one record.
+pub async fn list(ctx: &Ctx, conn: &Conn, plan: &List) -> Result<FetchedList> {
+    if let Source::Computed(compute) = plan.level.record.source {
+        return computed_list(ctx, conn, plan, compute).await;
+    }
+    let reader = base_reader(&plan.level)?;
+    let tier = decide_tier(conn, plan, reader).await?;
+    let mut rows = Vec::new();
+    let mut more = false;
+    if plan.wants_rows {
+        let statement = statement::page(conn.dialect(), plan, tier)?;
+        rows = conn.rows(reader, &statement).await?;
+        let page = usize::try_from(plan.page.rows).map_err(Error::internal)?;
+        more = rows.len() > page;
+        rows.truncate(page);
+        if plan.page.backward {
+            rows.reverse();
+        }
+    }
+    let mut total = None;
+    if plan.wants_total {
+        let statement = statement::count(conn.dialect(), plan, tier, None)?;
+        total = Some(single_count(conn, reader, &statement).await?);
+    }
+    let mut counts = Vec::with_capacity(plan.counts_up_to.len());
+    if let Some(largest) = plan.counts_up_to.iter().max() {
+        let statement = statement::count(conn.dialect(), plan, tier, Some(largest + 1))?;
+        let count = single_count(conn, reader, &statement).await?;
+        counts = vec![count; plan.counts_up_to.len()];
+    }
+    let level = below(ctx, conn, &plan.level, rows).await?;
+    Ok(FetchedList { level, more, total, counts })
+}
+
+async fn single_count(
+    conn: &Conn,
+    reader: &Reader,
+    statement: &crate::db::Statement,
+) -> Result<i64> {
+    let row = conn.row(reader, statement).await?;
+    let count = row.as_ref().map(|row| row.int(0)).transpose()?.flatten();
+    count.ok_or_else(|| Error::internal("a count without a row"))
+}
+
+/// A search means "contains" unless nothing contains it.
+async fn decide_tier(conn: &Conn, plan: &List, reader: &Reader) -> Result<Tier> {
+    let Some(search) = plan.search.as_ref().filter(|search| search.has_alike()) else {
+        return Ok(Tier::Exact);
+    };
+    let statement = statement::search_probe(conn.dialect(), plan, search)?;
+    let found = conn.row(reader, &statement).await?.is_some();
+    Ok(if found { Tier::Exact } else { Tier::Alike })
+}
+
+/// Everything below rows: computed fields, related rows by id, children.
+fn below<'a>(
+    ctx: &'a Ctx,
+    conn: &'a Conn,
+    level: &'a Level,
+    rows: Vec<Row>,
+) -> Boxed<'a, Fetched> {
+    Box::pin(async move {
+        let mut fetched =
+            Fetched { rows, children: Vec::new(), lookups: Vec::new(), computed: Vec::new() };
+        for used in &level.computed {
+            fetched.computed.push(compute(ctx, conn, used, &fetched.rows).await?);
+        }
+        for lookup in &level.lookups {
+            fetched.lookups.push(look_up(ctx, conn, lookup, &fetched.rows).await?);
+        }
+        for child in &level.children {
+            fetched.children.push(children(ctx, conn, child, &fetched.rows).await?);
+        }
+        Ok(fetched)
+    })
+}
+
+async fn compute(
+    ctx: &Ctx,
+    conn: &Conn,
+    used: &super::plan::ComputedUse,
+    rows: &[Row],
+) -> Result<Vec<String>> {
+    let mut inputs = Vec::with_capacity(rows.len());
+    let mut present = Vec::with_capacity(rows.len());
+    for row in rows {
+        if row.is_null(used.presence)? {
+            present.push(false);
+            continue;
+        }
+        present.push(true);
+        let mut values = Vec::with_capacity(used.inputs.len());
+        for (index, bind) in &used.inputs {
+            values.push(row.value(*index, *bind)?);
+        }
+        inputs.push(values);
+    }
+    let mut answers = (used.computed.resolve)(ctx, conn, &inputs).await?.into_iter();
+    present
+        .into_iter()
+        .map(|present| {
+            if !present {
+                return Ok("null".to_owned());
+            }
+            answers.next().ok_or_else(|| {
+                Error::internal(format!("{} answered too few rows", used.computed.name))
+            })
+        })
+        .collect()
+}
+
+async fn look_up(
+    ctx: &Ctx,
+    conn: &Conn,
+    lookup: &Lookup,
+    parents: &[Row],
+) -> Result<FetchedLookup> {
+    let mut ids = Vec::new();
+    for row in parents {
+        if let Some(id) = row.id(lookup.key)?
+            && !ids.contains(&id)
+        {
+            ids.push(id);
+        }
+    }
+    let mut rows = Vec::new();
+    if !ids.is_empty() {
+        let statement = statement::by_ids(conn.dialect(), &lookup.level, ids)?;
+        rows = conn.rows(base_reader(&lookup.level)?, &statement).await?;
+    }
+    let mut by_id = HashMap::with_capacity(rows.len());
+    for (number, row) in rows.iter().enumerate() {
+        by_id.insert(row.required_id(lookup.id)?, number);
+    }
+    let level = below(ctx, conn, &lookup.level, rows).await?;
+    Ok(FetchedLookup { level, by_id })
+}
+
+async fn children(
+    ctx: &Ctx,
+    conn: &Conn,
+    child: &Child,
+    parents: &[Row],
+) -> Result<FetchedChild> {
+    let mut ids: Vec<Uuid> = Vec::with_capacity(parents.len());
+    let mut seen = std::collections::HashSet::with_capacity(parents.len());
+    for row in parents {
+        if let Some(id) = row.id(child.parent)?
+            && seen.insert(id)
+        {
+            ids.push(id);
+        }
+    }
+    let list = &child.list;
+    let reader = base_reader(&list.level)?;
+    let mut fetched = FetchedChild {
+        level: Fetched {
+            rows: Vec::new(),
+            children: Vec::new(),
+            lookups: Vec::new(),
+            computed: Vec::new(),
+        },
+        by_parent: HashMap::with_capacity(ids.len()),
+        totals: HashMap::new(),
+        counts: Vec::new(),
+    };
+    if ids.is_empty() {
+        return Ok(fetched);
+    }
+    let tier = decide_tier(conn, list, reader).await?;
+    if list.wants_rows {
+        let statement = if list.cursor.is_some() {
+            statement::page(conn.dialect(), list, tier)?
+        } else {
+            statement::top_per_parent(conn.dialect(), child, ids.clone(), tier)?
+        };
+        let rows = conn.rows(reader, &statement).await?;
+        let (rows, by_parent) = group_by_parent(child, rows)?;
+        fetched.by_parent = by_parent;
+        fetched.level = below(ctx, conn, &list.level, rows).await?;
+    }
+    if list.wants_total {
+        let statement =
+            statement::count_per_parent(conn.dialect(), child, ids.clone(), tier, None)?;
+        fetched.totals = counts_of(conn.rows(reader, &statement).await?)?;
+    }
+    if let Some(largest) = list.counts_up_to.iter().max() {
+        let statement = statement::count_per_parent(
+            conn.dialect(),
+            child,
+            ids,
+            tier,
+            Some(largest + 1),
+        )?;
+        let counts = counts_of(conn.rows(reader, &statement).await?)?;
+        fetched.counts = vec![counts; list.counts_up_to.len()];
+    }
+    Ok(fetched)
+}
+
+fn counts_of(rows: Vec<Row>) -> Result<HashMap<Uuid, i64>> {
+    rows.iter()
+        .map(|row| Ok((row.required_id(0)?, row.int(1)?.unwrap_or_default())))
+        .collect()
+}
+
+type Grouped = (Vec<Row>, HashMap<Uuid, (Range<usize>, bool)>);
+
+/// Rows come parent by parent, one more each than the page holds: that one only says "more".
+fn group_by_parent(child: &Child, rows: Vec<Row>) -> Result<Grouped> {
+    let page = usize::try_from(child.list.page.rows).map_err(Error::internal)?;
+    let mut by_parent: HashMap<Uuid, (Range<usize>, bool)> = HashMap::new();
+    let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
+    let mut current: Option<(Uuid, Vec<Row>)> = None;
+    let mut close = |parent: Uuid, mut group: Vec<Row>| {
+        let more = group.len() > page;
+        group.truncate(page);
+        if child.list.page.backward {
+            group.reverse();
+        }
+        let start = kept.len();
+        kept.extend(group);
+        by_parent.insert(parent, (start..kept.len(), more));
+    };
+    for row in rows {
+        let parent = row.required_id(child.key)?;
+        match &mut current {
+            Some((known, group)) if *known == parent => group.push(row),
+            _ => {
+                if let Some((known, group)) = current.take() {
+                    close(known, group);
+                }
+                current = Some((parent, vec![row]));
+            }
+        }
+    }
+    if let Some((known, group)) = current {
+        close(known, group);
+    }
+    Ok((kept, by_parent))
+}
+
+/// Rows of a virtual record: computed whole, then paged here, since they are few by nature.
+async fn computed_list(
+    ctx: &Ctx,
+    conn: &Conn,
+    plan: &List,
+    compute: super::declare::ComputeRows,
+) -> Result<FetchedList> {
+    let record = plan.level.record;
+    let all = compute(ctx, conn, &plan.arguments).await?;
+    let total = i64::try_from(all.len()).map_err(Error::internal)?;
+    let limit = usize::try_from(plan.page.rows).map_err(Error::internal)?;
+    let more = all.len() > limit;
+    let mut rows = Vec::with_capacity(all.len().min(limit));
+    let columns: Vec<Option<usize>> = plan
+        .level
+        .columns
+        .iter()
+        .map(|column| record.fields.iter().position(|field| field.column == column.name))
+        .collect();
+    for values in all.into_iter().take(limit) {
+        rows.push(Row::Computed(
+            columns
+                .iter()
+                .zip(&plan.level.columns)
+                .map(|(place, column)| {
+                    place
+                        .and_then(|place| values.get(place).cloned())
+                        .unwrap_or(Value::Null(column.bind))
+                })
+                .collect(),
+        ));
+    }
+    let level = below(ctx, conn, &plan.level, rows).await?;
+    let counts = vec![total; plan.counts_up_to.len()];
+    Ok(FetchedList { level, more, total: Some(total), counts })
+}
+
+/// The tenant of a level's reader.
+pub fn tenant_of(level: &Level) -> Result<Uuid> {
+    base_reader(level).map(Permit::tenant_id)
+}

@@ -1,0 +1,88 @@
+//! One operation: all its engine fields planned before anything runs, all read in one snapshot.
+
+use crate::ctx::Ctx;
+use crate::error::Result;
+
+use super::aggregate::{self, Aggregate, Groups};
+use super::declare::Record;
+use super::plan::{List, One, Planner, Refused};
+use super::selection::Selected;
+use super::{fetch, json};
+use crate::db::Conn;
+use crate::error::Error;
+
+/// What a root field of a record asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadKind {
+    List,
+    One,
+    Aggregate,
+    Groups,
+}
+
+/// A planned root field.
+pub struct PlannedRoot {
+    pub key: String,
+    pub plan: RootPlan,
+}
+
+pub enum RootPlan {
+    List(Box<List>),
+    One(Box<One>, &'static Record),
+    Aggregate(Box<Aggregate>),
+    Groups(Box<Groups>),
+}
+
+impl RootPlan {
+    /// Statements that this takes at most.
+    pub fn statements(&self) -> u32 {
+        match self {
+            Self::List(list) => list.statements(),
+            Self::One(one, _) => one.statements(),
+            Self::Aggregate(_) | Self::Groups(_) => 2,
+        }
+    }
+}
+
+/// Plans one root field.
+pub fn plan(
+    planner: &mut Planner<'_>,
+    record: &'static Record,
+    kind: ReadKind,
+    selected: &Selected,
+) -> std::result::Result<PlannedRoot, Refused> {
+    let plan = planner.at(selected, |planner| {
+        Ok(match kind {
+            ReadKind::List => RootPlan::List(Box::new(planner.list(record, selected, 1, None)?)),
+            ReadKind::One => RootPlan::One(Box::new(planner.one(record, selected)?), record),
+            ReadKind::Aggregate => {
+                RootPlan::Aggregate(Box::new(planner.aggregate(record, selected)?))
+            }
+            ReadKind::Groups => RootPlan::Groups(Box::new(planner.groups(record, selected)?)),
+        })
+    })?;
+    Ok(PlannedRoot { key: selected.key.clone(), plan })
+}
+
+/// Runs a planned root field and writes its JSON text; returns the number of rows written.
+pub async fn run(ctx: &Ctx, conn: &Conn, plan: &RootPlan, out: &mut Vec<u8>) -> Result<()> {
+    match plan {
+        RootPlan::List(plan) => {
+            let fetched = fetch::list(ctx, conn, plan).await?;
+            json::write_list(out, plan, &fetched)
+        }
+        RootPlan::One(plan, record) => {
+            let fetched = fetch::one(ctx, conn, plan).await?;
+            let fetched = fetched.ok_or_else(|| Error::not_found(record.name))?;
+            json::write_one(out, plan, &fetched)
+        }
+        RootPlan::Aggregate(plan) => {
+            let row = aggregate::fetch_aggregate(conn, plan).await?;
+            aggregate::write_aggregate(out, plan, &row)
+        }
+        RootPlan::Groups(plan) => {
+            let fetched = aggregate::fetch_groups(conn, plan).await?;
+            aggregate::write_groups(out, plan, &fetched)
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! A connection: its rows, and how pages, edges and counts are shown.
+
+use std::marker::PhantomData;
+
+use async_graphql::Value as Input;
+use uuid::Uuid;
+
+use super::level::{LevelJoins, Place};
+use super::{
+    ConnectionItem, ConnectionNode, ConnectionShape, CountField, EdgeItem, EdgeNode, Level, List,
+    PageInfoField, Planner, json_key, json_text, read_deleted, unknown_selection,
+};
+use crate::error::{Error, Result, say};
+use crate::limits;
+use crate::record::cursor::{self, Fingerprint};
+use crate::record::declare::Record;
+use crate::record::filter::{self, Condition};
+use crate::record::order::{self, Expression, OrderKey};
+use crate::record::page::PageRequest;
+use crate::record::search::SearchPlan;
+use crate::record::selection::Selected;
+use crate::record::input;
+
+impl Planner<'_> {
+    /// Plans a connection. `parents` is how many parents it may hang below; `parent` is the column
+    /// that points at them, and the one parent's id where there is only one.
+    pub fn list(
+        &mut self,
+        record: &'static Record,
+        selected: &Selected,
+        parents: u64,
+        parent: Option<(&'static str, Option<Uuid>)>,
+    ) -> Result<List> {
+        let mut level = self.level(record)?;
+        let page = PageRequest::read(|name| selected.argument(name).cloned())?;
+        if page.cursor.is_some() && matches!(parent, Some((_, None))) {
+            return Err(Error::invalid_field(
+                "after",
+                say(
+                    "a cursor cannot be used below a list of parents: page under one record",
+                    "um cursor não pode ser usado abaixo de uma lista: pagine sob um só registro",
+                ),
+            ));
+        }
+        let search = match selected.argument("search") {
+            Some(text) => SearchPlan::read(record, input::read_text(text)?)?,
+            None => None,
+        };
+        let condition = self.condition(record, selected.argument("filter"))?;
+        let order = {
+            let mut joins =
+                LevelJoins { level: &mut level, planner: self, _lifetime: PhantomData };
+            order::read(&mut joins, record, selected.argument("orderBy"), search.as_ref())?
+        };
+        let single = parent.and_then(|(column, id)| id.map(|id| (column, id)));
+        let tenant_id = self.ctx().tenant_id();
+        let cursor = page
+            .cursor
+            .as_deref()
+            .map(|text| {
+                let mark = fingerprint(tenant_id, record, selected, single);
+                cursor::decode(mark, &order, text)
+            })
+            .transpose()
+            .map_err(|error| error.at(if page.backward { "before" } else { "after" }))?;
+        let rows = self.spend_rows(parents, page.rows)?;
+        let mut list = List {
+            level,
+            condition,
+            search,
+            deleted: read_deleted(selected),
+            order,
+            page,
+            cursor,
+            parent: single,
+            fingerprint: Fingerprint::default(),
+            shape: ConnectionShape::default(),
+            sort_values: Vec::new(),
+            wants_rows: false,
+            wants_total: false,
+            counts_up_to: Vec::new(),
+            arguments: selected.arguments.clone(),
+        };
+        self.connection(&mut list, rows, &selected.children)?;
+        if !list.sort_values.is_empty() {
+            list.fingerprint = fingerprint(tenant_id, record, selected, single);
+        }
+        Ok(list)
+    }
+
+    /// Reads a `filter` argument.
+    pub fn condition(
+        &mut self,
+        record: &'static Record,
+        input: Option<&Input>,
+    ) -> Result<Option<Condition>> {
+        let Some(input) = input else { return Ok(None) };
+        let reader = self.reader(record)?;
+        let ctx = self.ctx();
+        let grant =
+            |other: &'static Record| ctx.reader(other.resource).map(std::sync::Arc::new);
+        let mut scope = filter::Scope::new(&grant);
+        filter::read(&mut scope, record, &reader, input)
+            .map(Some)
+            .map_err(|error| error.at("filter"))
+    }
+
+    fn connection(&mut self, list: &mut List, rows: u64, selection: &[Selected]) -> Result<()> {
+        let record = list.level.record;
+        let place = Place { table: 0, rows, single: None };
+        for selected in selection {
+            self.enter(selected);
+            let node = match selected.name.as_str() {
+                "nodes" => {
+                    list.wants_rows = true;
+                    let shape = self.shape(&mut list.level, place, &selected.children)?;
+                    ConnectionNode::Nodes(shape)
+                }
+                "edges" => {
+                    list.wants_rows = true;
+                    ConnectionNode::Edges(self.edges(list, place, &selected.children)?)
+                }
+                "pageInfo" => {
+                    list.wants_rows = true;
+                    page_info(list, selected)
+                }
+                "totalCount" => {
+                    list.wants_total = true;
+                    ConnectionNode::TotalCount
+                }
+                "countUpTo" => count_up_to(list, selected)?,
+                "__typename" => {
+                    ConnectionNode::Literal(json_text(&format!("{}Connection", record.name)))
+                }
+                other => return Err(unknown_selection(record, other)),
+            };
+            list.shape.items.push(ConnectionItem { key: json_key(&selected.key), node });
+            self.leave();
+        }
+        // A select list is never empty.
+        list.level.column(0, "id", crate::db::NullOf::Id);
+        Ok(())
+    }
+
+    fn edges(
+        &mut self,
+        list: &mut List,
+        place: Place,
+        selection: &[Selected],
+    ) -> Result<Vec<EdgeItem>> {
+        let mut items = Vec::with_capacity(selection.len());
+        for selected in selection {
+            self.enter(selected);
+            let node = match selected.name.as_str() {
+                "cursor" => {
+                    want_cursors(&mut list.level, &list.order, &mut list.sort_values);
+                    EdgeNode::Cursor
+                }
+                "node" => {
+                    EdgeNode::Node(self.shape(&mut list.level, place, &selected.children)?)
+                }
+                _ => EdgeNode::Literal(json_text(&format!("{}Edge", list.level.record.name))),
+            };
+            items.push(EdgeItem { key: json_key(&selected.key), node });
+            self.leave();
+        }
+        Ok(items)
+    }
+}
+
+/// Adds the sort values to the select list; cursors are made of them.
+fn want_cursors(level: &mut Level, order: &[OrderKey], sort_values: &mut Vec<usize>) {
+    if !sort_values.is_empty() {
+        return;
+    }
+    for (number, key) in order.iter().enumerate() {
+        sort_values.push(match &key.expression {
+            Expression::Column { table, column } => level.column(*table, column, key.bind),
+            // Computed sort values are selected under a name of their own.
+            Expression::SearchRank { .. }
+            | Expression::SearchLength
+            | Expression::Written(_) => {
+                level.column(usize::MAX, &format!("o{number}"), key.bind)
+            }
+        });
+    }
+}
+
+fn page_info(list: &mut List, selected: &Selected) -> ConnectionNode {
+    let mut keys = Vec::with_capacity(selected.children.len());
+    for child in &selected.children {
+        let field = match child.name.as_str() {
+            "hasNextPage" => PageInfoField::HasNextPage,
+            "hasPreviousPage" => PageInfoField::HasPreviousPage,
+            "startCursor" => PageInfoField::StartCursor,
+            "endCursor" => PageInfoField::EndCursor,
+            _ => PageInfoField::Typename,
+        };
+        if matches!(field, PageInfoField::StartCursor | PageInfoField::EndCursor) {
+            want_cursors(&mut list.level, &list.order, &mut list.sort_values);
+        }
+        keys.push((json_key(&child.key), field));
+    }
+    ConnectionNode::PageInfo(keys)
+}
+
+fn count_up_to(list: &mut List, selected: &Selected) -> Result<ConnectionNode> {
+    let limit = selected
+        .argument("limit")
+        .map(input::read_int)
+        .transpose()?
+        .and_then(|limit| u64::try_from(limit).ok())
+        .filter(|limit| (1..=limits::COUNT_UP_TO_MAX).contains(limit))
+        .ok_or_else(|| {
+            let max = limits::COUNT_UP_TO_MAX;
+            Error::invalid_field(
+                "limit",
+                say(format!("limit must be 1 to {max}"), format!("limit deve ser de 1 a {max}")),
+            )
+        })?;
+    let keys = selected
+        .children
+        .iter()
+        .map(|child| {
+            let field = match child.name.as_str() {
+                "count" => CountField::Count,
+                "isExact" => CountField::IsExact,
+                _ => CountField::Typename,
+            };
+            (json_key(&child.key), field)
+        })
+        .collect();
+    list.counts_up_to.push(limit);
+    Ok(ConnectionNode::CountUpTo { number: list.counts_up_to.len() - 1, keys })
+}
+
+/// What makes this list itself: its cursors work in no other.
+fn fingerprint(
+    tenant_id: Uuid,
+    record: &Record,
+    selected: &Selected,
+    parent: Option<(&'static str, Uuid)>,
+) -> Fingerprint {
+    let text = |name: &str| selected.argument(name).map(ToString::to_string).unwrap_or_default();
+    let parent = parent.map(|(column, id)| format!("{column}={id}")).unwrap_or_default();
+    let arguments = if record.is_virtual() {
+        selected
+            .arguments
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_str(), "first" | "after" | "last" | "before"))
+            .map(|(name, value)| format!("{name}={value};"))
+            .collect()
+    } else {
+        String::new()
+    };
+    Fingerprint::of(&[
+        &tenant_id.to_string(),
+        record.name,
+        &text("orderBy"),
+        &text("filter"),
+        &text("search"),
+        &text("deleted"),
+        &parent,
+        &arguments,
+    ])
+}

@@ -1,0 +1,189 @@
+//! Logs and measurements. Logs go to standard error, so that what a command prints stays clean.
+//! Measurements belong to one [`crate::app::App`] and not to the process: tests run many side by side.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::io::IsTerminal;
+use std::sync::RwLock;
+use std::time::Duration;
+
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::TryInitError;
+
+use crate::config::{Log, LogFormat};
+
+const METADATA: Metadata<'static> = Metadata::new("pulso", Level::INFO, Some(module_path!()));
+/// Seconds; fine where GraphQL answers live, coarse where something is wrong.
+const BUCKETS_SECONDS: [f64; 13] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Starts logging for this process; to be called once, by the command line.
+pub fn start_logging(settings: &Log) -> Result<(), TryInitError> {
+    use tracing_subscriber::util::SubscriberInitExt;
+
+    let terminal = std::io::stderr().is_terminal();
+    let format = settings.format.unwrap_or(if terminal {
+        LogFormat::Pretty
+    } else {
+        LogFormat::Json
+    });
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(&settings.level))
+        .with_writer(std::io::stderr);
+    match format {
+        LogFormat::Pretty => builder.with_ansi(terminal).finish().try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).finish().try_init(),
+    }
+}
+
+/// Whether a log level setting can be read.
+pub(crate) fn check_directives(directives: &str) -> Result<(), String> {
+    match EnvFilter::try_new(directives) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("\"{directives}\" is not a log level: {error}")),
+    }
+}
+
+/// The measurements of one App, in the form that Prometheus reads.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    /// By route, method and status, so that a request costs one look-up.
+    requests: RwLock<HashMap<RequestKind, (Counter, Histogram)>>,
+    in_flight: Gauge,
+    websockets: Gauge,
+}
+
+/// What requests are counted by: closed sets only, or a stranger could fill the memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestKind {
+    pub route: &'static str,
+    pub method: &'static str,
+    pub status: u16,
+}
+
+impl Metrics {
+    pub fn new() -> Result<Self, BuildError> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS_SECONDS)?
+            .build_recorder();
+        describe(&recorder);
+        let build = Key::from_parts(
+            "pulso_build_info",
+            vec![Label::new("version", env!("CARGO_PKG_VERSION"))],
+        );
+        recorder.register_gauge(&build, &METADATA).set(1.0);
+        Ok(Self {
+            handle: recorder.handle(),
+            in_flight: recorder
+                .register_gauge(&Key::from_name("pulso_http_requests_in_flight"), &METADATA),
+            websockets: recorder
+                .register_gauge(&Key::from_name("pulso_websocket_connections"), &METADATA),
+            requests: RwLock::new(HashMap::new()),
+            recorder,
+        })
+    }
+
+    /// Counts a request as being worked on until the guard is dropped.
+    pub fn request_started(&self) -> InFlight {
+        InFlight::new(&self.in_flight)
+    }
+
+    /// Counts a WebSocket connection as open until the guard is dropped.
+    pub fn websocket_opened(&self) -> InFlight {
+        InFlight::new(&self.websockets)
+    }
+
+    pub fn request_finished(&self, kind: RequestKind, took: Duration) {
+        let known = self.requests.read().ok().and_then(|known| known.get(&kind).cloned());
+        let (count, seconds) = known.unwrap_or_else(|| {
+            let handles = self.register(kind);
+            if let Ok(mut known) = self.requests.write() {
+                known.insert(kind, handles.clone());
+            }
+            handles
+        });
+        count.increment(1);
+        seconds.record(took.as_secs_f64());
+    }
+
+    /// A counter of its own for another part of the house.
+    pub fn counter(&self, name: &'static str, labels: Vec<Label>) -> Counter {
+        self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
+    }
+
+    /// A gauge of its own for another part of the house.
+    pub fn gauge(&self, name: &'static str, labels: Vec<Label>) -> Gauge {
+        self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA)
+    }
+
+    /// The page that Prometheus scrapes.
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    /// Moves recorded times into their buckets; must run now and then or they pile up.
+    pub(crate) fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    fn register(&self, kind: RequestKind) -> (Counter, Histogram) {
+        let labels = vec![
+            Label::new("route", kind.route),
+            Label::new("method", kind.method),
+            Label::new("status", kind.status.to_string()),
+        ];
+        let count = Key::from_parts("pulso_http_requests_total", labels.clone());
+        let seconds = Key::from_parts("pulso_http_request_duration_seconds", labels);
+        (
+            self.recorder.register_counter(&count, &METADATA),
+            self.recorder.register_histogram(&seconds, &METADATA),
+        )
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+/// Something that is going on; a gauge counts it until this is dropped.
+pub struct InFlight(Gauge);
+
+impl InFlight {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+fn describe(recorder: &PrometheusRecorder) {
+    for (name, about) in [
+        ("pulso_build_info", "Version of the running binary"),
+        ("pulso_http_requests_in_flight", "Requests being worked on"),
+        ("pulso_websocket_connections", "Open WebSocket connections"),
+    ] {
+        recorder.describe_gauge(name.into(), None, about.into());
+    }
+    recorder.describe_counter(
+        "pulso_http_requests_total".into(),
+        None,
+        "Requests by route, method and status".into(),
+    );
+    recorder.describe_histogram(
+        "pulso_http_request_duration_seconds".into(),
+        Some(metrics::Unit::Seconds),
+        "Time until the response was ready, by route, method and status".into(),
+    );
+}

@@ -1,0 +1,35 @@
+//! `api_keys`: a long-lived credential of a service account; of its secrets only digests are kept.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "api_keys")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub tenant_id: Uuid,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub user_id: Uuid,
+    pub role_id: Uuid,
+    pub name: String,
+    /// The part of the key that is shown.
+    pub prefix: String,
+    pub secret_hash: String,
+    /// Valid until `previous_expires_at`, so that a key can be rotated.
+    pub previous_secret_hash: Option<String>,
+    pub previous_expires_at: Option<DateTimeUtc>,
+    /// Array of text.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub scopes: Json,
+    pub expires_at: Option<DateTimeUtc>,
+    pub revoked_at: Option<DateTimeUtc>,
+    pub last_used_at: Option<DateTimeUtc>,
+    pub created_by: Option<Uuid>,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

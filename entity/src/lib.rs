@@ -1,0 +1,28 @@
+//! The tables as Rust types: one file per table, and the value types that columns hold.
+//!
+//! No rules and no queries: what may happen to a row is decided in the rooms, and every statement
+//! goes through a tenant's handle. Keys are `(tenant_id, id)`; enums are text with a check in the
+//! database; money is `i64` in hundredths of the row's currency.
+
+pub mod api_key;
+pub mod audit_log;
+pub mod company;
+pub mod contact;
+pub mod deal;
+pub mod deal_activity;
+pub mod deal_stage_change;
+pub mod epoch;
+pub mod event;
+pub mod event_batch;
+pub mod event_id;
+pub mod idempotency_key;
+pub mod lead;
+pub mod lead_interaction;
+pub mod org_unit;
+pub mod outbox;
+pub mod pipeline_stage;
+pub mod role;
+pub mod tenant;
+pub mod user;
+pub mod user_role;
+pub mod value;

@@ -1,0 +1,27 @@
+//! All integration tests, in one binary: one link instead of twenty. By what a user sees, one file
+//! each; `support` is what they stand on.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::unused_result_ok,
+    clippy::allow_attributes,
+    clippy::too_many_lines,
+    unreachable_pub,
+    reason = "a test stops at the first surprise, and says where"
+)]
+
+mod support;
+
+mod catalogue;
+mod config;
+mod dialect;
+mod http;
+mod identity;
+mod migrations;
+mod policy;
+mod tidy;
+mod websocket;

@@ -1,0 +1,401 @@
+//! The house rules, read off the sources: who may import whom, how long a file may be, where a
+//! database or the environment may be named. `ARCHITECTURE.md` and `CONTRIBUTING.md` give the
+//! reasons. A rule that has to bend bends here, in a list, with its reason beside it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::support::sources::{Source, files, root, sources};
+
+/// Rooms in the order in which they may know each other: a room knows the ones before it.
+const ROOMS: [&str; 12] = [
+    "identity", "crm", "delivery", "finance", "content", "agents", "people", "goals", "analytics",
+    "market", "webhooks", "exports",
+];
+const DOORS: [&str; 4] = ["http", "graphql", "jobs", "cli"];
+/// The files that know every room: a new room is one folder and one line in each.
+const SWITCHBOARDS: [&str; 7] = [
+    "api/src/lib.rs",
+    "api/src/app.rs",
+    "api/src/http/mod.rs",
+    "api/src/graphql/mod.rs",
+    "api/src/graphql/catalogue.rs",
+    "api/src/jobs/mod.rs",
+    "api/src/cli/",
+];
+
+/// A room that names a door, and why.
+const UPWARD_IMPORTS: &[(&str, &str, &str)] = &[(
+    "api/src/identity/graphql.rs",
+    "graphql",
+    "signing in is for a caller who is nobody yet, and only the door knows of such a one",
+)];
+
+const LINES_MAX: usize = 400;
+/// Files that may be longer, and why.
+const LONGER_FILES: &[(&str, &str)] = &[];
+
+/// Names that say nothing about what is inside.
+const EMPTY_NAMES: [&str; 11] = [
+    "utils", "util", "helpers", "helper", "common", "core", "misc", "manager", "base", "shared",
+    "stuff",
+];
+
+/// Work that is honestly across or beside tenants. This list is the audit: whoever adds to it says
+/// why no caller's permission could be asked.
+const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
+    ("api/src/access/mod.rs", "where it is offered"),
+    ("api/src/access/permit.rs", "where it is made"),
+    ("api/src/identity/actor/service.rs", "a credential is resolved before there is an actor"),
+    ("api/src/identity/actor/store.rs", "as its service"),
+    ("api/src/identity/api_key/service.rs", "keys are made at the command line, for no caller"),
+    ("api/src/identity/api_key/store.rs", "as its service"),
+    ("api/src/identity/role/service.rs", "a tenant's first roles have nobody to permit them"),
+    ("api/src/identity/role/store.rs", "as its service"),
+    ("api/src/identity/session/service.rs", "whoever signs in is nobody yet"),
+    ("api/src/identity/session/store.rs", "as its service"),
+    ("api/src/identity/tenant/service.rs", "the table of tenants belongs to none of them"),
+    ("api/src/identity/tenant/store.rs", "as its service"),
+    ("api/src/identity/user/service.rs", "a tenant's first user has nobody to permit them"),
+    ("api/src/identity/user/store.rs", "as its service"),
+];
+
+/// Where a database's name may be spoken.
+const DATABASE_NAMES_IN: [&str; 6] = [
+    "api/src/db/",
+    "api/src/record/",
+    "api/src/config/",
+    "api/src/cli/",
+    "migration/src/dialect.rs",
+    "migration/src/partitions.rs",
+];
+
+fn product() -> Vec<Source> {
+    ["api/src", "entity/src", "migration/src"].into_iter().flat_map(sources).collect()
+}
+
+/// Files that are built and shipped or run by contributors; tests may be as long as their subject.
+fn all_code() -> Vec<Source> {
+    let mut code = product();
+    code.extend(["xtask/src", "bench/src"].into_iter().flat_map(sources));
+    code
+}
+
+fn is_below(path: &str, folders: &[&str]) -> bool {
+    folders.iter().any(|folder| path.starts_with(folder))
+}
+
+/// The first folder or file below `api/src`.
+fn part_of(path: &str) -> Option<&str> {
+    let inside = path.strip_prefix("api/src/")?;
+    let first = inside.split('/').next()?;
+    Some(first.strip_suffix(".rs").unwrap_or(first))
+}
+
+/// The rooms and doors that a file names, as in `crate::crm::…`.
+fn parts_used(source: &Source) -> BTreeSet<String> {
+    source
+        .imports()
+        .iter()
+        .filter_map(|path| path.strip_prefix("crate::"))
+        .filter_map(|path| path.split("::").next().map(str::to_owned))
+        .collect()
+}
+
+fn room_order(name: &str) -> Option<usize> {
+    ROOMS.iter().position(|room| *room == name)
+}
+
+#[track_caller]
+fn none(broken: Vec<String>, rule: &str) {
+    assert!(broken.is_empty(), "{rule}:\n  {}", broken.join("\n  "));
+}
+
+// ---- Who may import whom -------------------------------------------------------------------------
+
+#[test]
+fn ground_knows_neither_rooms_nor_doors() {
+    let mut broken = Vec::new();
+    for source in sources("api/src") {
+        let part = part_of(&source.path).unwrap_or_default();
+        let is_top = ["lib", "main", "app"].contains(&part);
+        if is_top || room_order(part).is_some() || DOORS.contains(&part) {
+            continue;
+        }
+        for used in parts_used(&source) {
+            if room_order(&used).is_some() || DOORS.contains(&used.as_str()) {
+                broken.push(format!("{} uses {used}", source.path));
+            }
+        }
+    }
+    none(broken, "imports only go down: the ground knows no room and no door");
+}
+
+#[test]
+fn rooms_know_only_the_rooms_before_them_and_no_door() {
+    let mut broken = Vec::new();
+    for source in sources("api/src") {
+        let Some(own) = part_of(&source.path).and_then(room_order) else { continue };
+        for used in parts_used(&source) {
+            let excepted = UPWARD_IMPORTS
+                .iter()
+                .any(|(path, part, _)| *path == source.path && *part == used);
+            let upwards = room_order(&used).is_some_and(|other| other > own);
+            if !excepted && (upwards || DOORS.contains(&used.as_str())) {
+                broken.push(format!("{} uses {used}", source.path));
+            }
+        }
+    }
+    none(broken, "rooms form one direction; where it must go back, an event or a reactor does it");
+}
+
+#[test]
+fn only_the_switchboards_know_all_rooms() {
+    let mut broken = Vec::new();
+    for source in sources("api/src") {
+        let part = part_of(&source.path).unwrap_or_default();
+        if !DOORS.contains(&part) || is_below(&source.path, &SWITCHBOARDS) {
+            continue;
+        }
+        for used in parts_used(&source) {
+            // Every door signs its callers in.
+            if room_order(&used).is_some() && used != "identity" {
+                broken.push(format!("{} uses {used}", source.path));
+            }
+        }
+    }
+    none(broken, "a new room is one folder and a line in each switchboard");
+}
+
+#[test]
+fn tables_and_migrations_know_nothing_of_ours() {
+    let mut broken = Vec::new();
+    for source in sources("entity/src").into_iter().chain(sources("migration/src")) {
+        if source.says("pulso") || (source.path.starts_with("migration") && source.says("entity")) {
+            broken.push(source.path);
+        }
+    }
+    none(broken, "entity and migration stand below everything");
+}
+
+#[test]
+fn each_kind_of_file_uses_its_own_crates() {
+    let mut broken = Vec::new();
+    let mut forbid = |source: &Source, words: &[&str]| {
+        for word in words.iter().filter(|word| source.says(word)) {
+            broken.push(format!("{} uses {word}", source.path));
+        }
+    };
+    for source in sources("api/src") {
+        let in_room = part_of(&source.path).and_then(room_order).is_some();
+        let kind = if in_room { source.stem() } else { "" };
+        match kind {
+            "store" => forbid(&source, &["async_graphql", "axum"]),
+            "service" => forbid(&source, &["sea_orm", "sqlx", "async_graphql", "axum"]),
+            "graphql" => forbid(&source, &["sea_orm", "sqlx", "axum"]),
+            // Declarations name columns of entities; rows are read from the driver's own bytes.
+            _ if is_below(&source.path, &["api/src/db/", "api/src/record/"]) => {
+                forbid(&source, &["axum"]);
+            }
+            _ if source.path.starts_with("api/src/graphql/") => {
+                forbid(&source, &["sea_orm", "sqlx", "axum"]);
+            }
+            _ => forbid(&source, &["sea_orm", "sqlx", "sea_orm_migration"]),
+        }
+    }
+    none(broken, "sea_orm in stores and db, async_graphql at the GraphQL door, axum at the HTTP door");
+}
+
+#[test]
+fn a_store_is_used_by_its_own_folder_only() {
+    let mut broken = Vec::new();
+    for source in sources("api/src") {
+        let folder = source.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        for import in source.imports() {
+            let Some((before, _)) = import.split_once("::store::") else { continue };
+            let owner = before.replacen("crate::", "api/src/", 1).replace("::", "/");
+            if before.starts_with("crate::") && owner != folder {
+                broken.push(format!("{} uses {import}", source.path));
+            }
+        }
+    }
+    none(broken, "another thing's rows are asked for through its service");
+}
+
+#[test]
+fn what_decides_does_not_wait() {
+    let mut broken = Vec::new();
+    for source in sources("api/src") {
+        let pure = ["plan", "parse", "decide", "fold"].contains(&source.stem());
+        if pure && (source.says("async") || source.says("await")) {
+            broken.push(source.path);
+        }
+    }
+    none(broken, "plan, parse, decide and fold are pure: no I/O, so that tests need none");
+}
+
+// ---- One place for each thing --------------------------------------------------------------------
+
+#[test]
+fn databases_are_named_in_few_places() {
+    let mut broken = Vec::new();
+    for source in product() {
+        if is_below(&source.path, &DATABASE_NAMES_IN) {
+            continue;
+        }
+        for (number, line) in source.code.lines().enumerate() {
+            let line = line.to_lowercase();
+            if line.contains("postgres") || line.contains("sqlite") {
+                broken.push(format!("{} line {}: {}", source.path, number + 1, line.trim()));
+            }
+        }
+    }
+    none(broken, "what differs by database is a function of `Dialect`");
+}
+
+#[test]
+fn the_environment_is_read_in_config() {
+    let mut broken = Vec::new();
+    for source in product() {
+        let reads = ["env::var", "option_env!"].iter().any(|call| source.bare.contains(call));
+        if reads && !source.path.starts_with("api/src/config/") {
+            broken.push(source.path);
+        }
+    }
+    none(broken, "a setting is declared once, in config/, with its flag and its line in the example");
+}
+
+#[test]
+fn system_handles_have_known_users() {
+    let users: BTreeSet<String> = sources("api/src")
+        .into_iter()
+        .filter(|source| source.says("SystemHandle"))
+        .map(|source| source.path)
+        .collect();
+    let known: BTreeSet<String> =
+        SYSTEM_HANDLE_USERS.iter().map(|(path, _)| (*path).to_owned()).collect();
+    let new: Vec<_> = users.difference(&known).cloned().collect();
+    none(new, "a system handle passes over the policy: list its user in tests/tidy.rs and say why");
+    let gone: Vec<_> = known.difference(&users).cloned().collect();
+    none(gone, "no longer users of a system handle: take them off the list");
+}
+
+#[test]
+fn only_the_command_line_prints() {
+    let mut broken = Vec::new();
+    for source in product() {
+        let prints = ["println!", "print!", "eprintln!", "eprint!", "dbg!"]
+            .iter()
+            .any(|call| source.bare.contains(call));
+        if prints && !is_below(&source.path, &["api/src/cli/", "api/src/main.rs"]) {
+            broken.push(source.path);
+        }
+    }
+    none(broken, "the server speaks through its log");
+}
+
+// ---- Shape ---------------------------------------------------------------------------------------
+
+#[test]
+fn files_fit_a_reader() {
+    let mut broken = Vec::new();
+    for source in all_code() {
+        let lines = source.text.lines().count();
+        let excepted = LONGER_FILES.iter().any(|(path, _)| *path == source.path);
+        if excepted && lines <= LINES_MAX {
+            broken.push(format!("{} fits again: take it off the list", source.path));
+        }
+        if !excepted && lines > LINES_MAX {
+            broken.push(format!("{} has {lines} lines", source.path));
+        }
+    }
+    none(broken, "a file that passes 400 lines becomes a folder of the same name");
+}
+
+#[test]
+fn modules_are_named_for_what_they_hold() {
+    let mut broken = Vec::new();
+    for source in all_code() {
+        let mut parts = source.path.split('/').map(|part| part.strip_suffix(".rs").unwrap_or(part));
+        if parts.any(|part| EMPTY_NAMES.contains(&part)) {
+            broken.push(source.path);
+        }
+    }
+    none(broken, "what two rooms use belongs to one of them, or is ground and has a noun");
+}
+
+#[test]
+fn every_file_says_what_it_is() {
+    let broken = all_code()
+        .into_iter()
+        .filter(|source| !source.text.starts_with("//!"))
+        .map(|source| source.path)
+        .collect();
+    none(broken, "a file opens with `//!`: what it is, and what it deliberately does not do");
+}
+
+// ---- Documents -----------------------------------------------------------------------------------
+
+#[test]
+fn paths_named_in_documents_exist() {
+    let mut documents = files("docs", "md");
+    documents.extend(
+        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
+            .map(str::to_owned),
+    );
+    let mut broken = Vec::new();
+    for document in documents {
+        let text = std::fs::read_to_string(root().join(&document)).unwrap();
+        for path in quoted_paths(&text) {
+            if !exists(&path) {
+                broken.push(format!("{document} names `{path}`"));
+            }
+        }
+    }
+    none(broken, "a document that names a file is wrong when the file moves");
+}
+
+/// What stands in single backticks outside code blocks and looks like a path of this repository.
+fn quoted_paths(document: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    let mut in_block = false;
+    for line in document.lines() {
+        if line.trim_start().starts_with("```") {
+            in_block = !in_block;
+        }
+        if in_block {
+            continue;
+        }
+        let quoted = line.split('`').skip(1).step_by(2);
+        paths.extend(quoted.filter(|text| looks_like_path(text)).map(str::to_owned));
+    }
+    paths
+}
+
+fn looks_like_path(text: &str) -> bool {
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "_-./".contains(c));
+    let name = text.rsplit('/').next().unwrap_or_default();
+    let is_file = ["rs", "md", "toml", "yaml", "lock"]
+        .iter()
+        .any(|extension| name.strip_suffix(extension).is_some_and(|stem| stem.ends_with('.')));
+    let first = text.split('/').next().unwrap_or_default();
+    let in_repository = text.contains('/')
+        && !first.is_empty()
+        && (root().join(first).exists() || root().join("api/src").join(first).exists());
+    // Files that only exist on an operator's machine.
+    let name_there = text.strip_prefix("./").unwrap_or(text);
+    let elsewhere = name_there == "pulso.toml" || is_below(name_there, &["data", "target"]);
+    plain && !elsewhere && (is_file || in_repository)
+}
+
+/// From the root, from `api/src`, or, for a bare file name, anywhere in the sources.
+fn exists(path: &str) -> bool {
+    if root().join(path).exists() || root().join("api/src").join(path).exists() {
+        return true;
+    }
+    let bare = !path.contains('/') && path.ends_with(".rs");
+    bare && ["api/src", "entity/src", "migration/src", "xtask/src", "bench/src", "tests"]
+        .into_iter()
+        .flat_map(|folder| files(folder, "rs"))
+        .any(|file| Path::new(&file).file_name().is_some_and(|name| name == path))
+}
