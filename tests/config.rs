@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
-use pulso::config::{Config, DatabaseUrl, Demo, Introspection, Purpose, Sources, example, settings};
+use pulso::config::{
+    Config, DatabaseUrl, Demo, Introspection, Purpose, Sources, example, settings,
+};
 
 use crate::support::sources::root;
 
@@ -13,7 +15,11 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn sources(flags: &[(&str, &str)], environment: &[(&str, &str)], file: &str) -> (Sources, tempfile::NamedTempFile) {
+fn sources(
+    flags: &[(&str, &str)],
+    environment: &[(&str, &str)],
+    file: &str,
+) -> (Sources, tempfile::NamedTempFile) {
     let mut written = tempfile::NamedTempFile::new().unwrap();
     written.write_all(file.as_bytes()).unwrap();
     let sources = Sources {
@@ -80,7 +86,8 @@ fn flag_beats_variable_beats_file_beats_default() {
         let (sources, _file) = sources(flags, environment, file);
         Config::load(&sources, Purpose::Serve).unwrap().server.port
     };
-    let (flag, variable, file) = ([("port", "1")], [("PULSO_PORT", "2"), ("PORT", "3")], "port = 4");
+    let (flag, variable, file) =
+        ([("port", "1")], [("PULSO_PORT", "2"), ("PORT", "3")], "port = 4");
     assert_eq!(port(&flag, &variable, file), 1);
     assert_eq!(port(&[], &variable, file), 2);
     assert_eq!(port(&[], &[("PORT", "3")], file), 3);
@@ -92,7 +99,11 @@ fn flag_beats_variable_beats_file_beats_default() {
 fn all_errors_come_at_once_and_name_their_source() {
     let (sources, _file) = sources(
         &[("database_connections_max", "many")],
-        &[("PULSO_PORT", "70000"), ("DATABASE_URL", "mysql://u:hunter2@h/d"), ("PULSO_LOG_LEVEL", "=")],
+        &[
+            ("PULSO_PORT", "70000"),
+            ("DATABASE_URL", "mysql://u:hunter2@h/d"),
+            ("PULSO_LOG_LEVEL", "="),
+        ],
         "hots = \"x\"\nmigrate = \"yes\"\ndemo = \"sometimes\"\ncors_origins = [1]\n",
     );
     let problems = Config::load(&sources, Purpose::Serve).unwrap_err().to_string();
@@ -118,7 +129,10 @@ fn a_file_that_is_not_toml_or_not_there_is_an_error() {
     assert!(problems.contains("line 2"), "{problems}");
     assert!(!problems.contains("hunter2"), "{problems}");
 
-    let missing = Sources { environment: map(&[("PULSO_CONFIG", "/nowhere/pulso.toml")]), ..Sources::default() };
+    let missing = Sources {
+        environment: map(&[("PULSO_CONFIG", "/nowhere/pulso.toml")]),
+        ..Sources::default()
+    };
     let problems = Config::load(&missing, Purpose::Command).unwrap_err().to_string();
     assert!(problems.contains("PULSO_CONFIG: cannot read /nowhere/pulso.toml"), "{problems}");
 }
@@ -132,7 +146,10 @@ fn secrets_come_from_files_and_are_never_shown() {
         &[],
         &[
             ("PULSO_JWT_SECRET_FILE", path),
-            ("DATABASE_URL", "postgres://pulso:swordfish@db/pulso?sslmode=require&password=swordfish"),
+            (
+                "DATABASE_URL",
+                "postgres://pulso:swordfish@db/pulso?sslmode=require&password=swordfish",
+            ),
         ],
         "",
     );
@@ -141,7 +158,10 @@ fn secrets_come_from_files_and_are_never_shown() {
     let shown = format!("{config:?} {:?} {}", config.shown(), config.database.url);
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(!shown.contains("swordfish"), "{shown}");
-    assert!(shown.contains("postgres://pulso:***@db/pulso?sslmode=require&password=***"), "{shown}");
+    assert!(
+        shown.contains("postgres://pulso:***@db/pulso?sslmode=require&password=***"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -154,9 +174,11 @@ fn postgres_needs_a_signing_secret_of_32_bytes_to_serve() {
     let missing = load(&[url], Purpose::Serve).unwrap_err().to_string();
     assert!(missing.contains("PULSO_JWT_SECRET"), "{missing}");
     assert!(load(&[url], Purpose::Command).is_ok());
-    let short = load(&[url, ("PULSO_JWT_SECRET", "short")], Purpose::Serve).unwrap_err().to_string();
+    let short =
+        load(&[url, ("PULSO_JWT_SECRET", "short")], Purpose::Serve).unwrap_err().to_string();
     assert!(short.contains("at least 32 bytes"), "{short}");
-    let config = load(&[url, ("PULSO_JWT_SECRET", "0123456789abcdef0123456789abcdef")], Purpose::Serve);
+    let config =
+        load(&[url, ("PULSO_JWT_SECRET", "0123456789abcdef0123456789abcdef")], Purpose::Serve);
     assert!(!config.unwrap().database.migrates_at_start());
 }
 
@@ -217,11 +239,22 @@ fn lists_are_split_and_checked() {
     let allowed = |origin| server.cors_origins.iter().any(|pattern| pattern.allows(origin));
     assert!(allowed("https://app.example.com"));
     assert!(allowed("http://localhost:5173"));
-    for refused in ["http://localhost", "http://localhost:", "http://localhost:80.evil.example", "https://evil.example"] {
+    for refused in [
+        "http://localhost",
+        "http://localhost:",
+        "http://localhost:80.evil.example",
+        "https://evil.example",
+    ] {
         assert!(!allowed(refused), "{refused}");
     }
-    let trusted = |ip: &str| server.trusted_proxies.iter().any(|range| range.contains(ip.parse().unwrap()));
-    assert!(trusted("10.200.3.4") && trusted("::1") && trusted("192.168.1.7") && trusted("::ffff:10.1.1.1"));
+    let trusted =
+        |ip: &str| server.trusted_proxies.iter().any(|range| range.contains(ip.parse().unwrap()));
+    assert!(
+        trusted("10.200.3.4")
+            && trusted("::1")
+            && trusted("192.168.1.7")
+            && trusted("::ffff:10.1.1.1")
+    );
     assert!(!trusted("11.0.0.1") && !trusted("::2") && !trusted("192.168.1.8"));
 
     let wrong = [("PULSO_TRUSTED_PROXIES", "10.0.0.0/33"), ("PULSO_CORS_ORIGINS", "example.com")];

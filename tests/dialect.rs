@@ -126,6 +126,51 @@ both_databases! {
     }
 }
 
+both_databases! {
+    async fn lists_of_dates_instants_and_truth_values(test: TestDb) {
+        for (kind, values) in samples() {
+            let conn = table_of(&test, kind, values.clone()).await;
+            let (dialect, mark) = (conn.dialect(), conn.dialect().placeholder(1));
+            for (number, value) in values.into_iter().enumerate() {
+                let (condition, list) = match value {
+                    Value::Date(date) => (dialect.in_dates("v", &mark), Value::Dates(vec![date])),
+                    Value::Instant(at) => (dialect.in_instants("v", &mark), Value::Instants(vec![at])),
+                    Value::Bool(bool) => (dialect.in_bools("v", &mark), Value::Bools(vec![bool])),
+                    _ => continue,
+                };
+                let number = i64::try_from(number).unwrap();
+                assert_eq!(numbers_where(&conn, &condition, vec![list.clone()]).await, [number], "{list:?}");
+            }
+        }
+    }
+}
+
+// ---- Text ----------------------------------------------------------------------------------------
+
+both_databases! {
+    async fn position_and_ends_with_know_characters(test: TestDb) {
+        let texts = ["ação", "acao", "a😀b", "100%", "aaa", ""];
+        let conn = table_of(&test, NullOf::Text, texts.map(Value::from)).await;
+        let dialect = conn.dialect();
+        let (first, second) = (dialect.placeholder(1), dialect.placeholder(2));
+        let position = format!("{} > 0", dialect.position("v", &first));
+        let ends = dialect.ends_with("v", &first, &second);
+        for needle in ["ção", "ao", "b", "😀b", "%", "a", "aaaa", "_", "ACAO", "o"] {
+            let numbers = |fits: &dyn Fn(&str) -> bool| -> Vec<i64> {
+                (0..).zip(texts).filter(|(_, text)| fits(text)).map(|(number, _)| number).collect()
+            };
+            let found = numbers_where(&conn, &position, vec![Value::from(needle)]).await;
+            assert_eq!(found, numbers(&|text| text.contains(needle)), "contains {needle:?}");
+            let length = i64::try_from(needle.chars().count()).unwrap();
+            let values = vec![Value::from(needle), Value::Int(length)];
+            let found = numbers_where(&conn, &ends, values).await;
+            assert_eq!(found, numbers(&|text| text.ends_with(needle)), "ends with {needle:?}");
+        }
+        let values = vec![Value::from(""), Value::Int(0)];
+        assert_eq!(numbers_where(&conn, &ends, values).await, [0, 1, 2, 3, 4, 5]);
+    }
+}
+
 // ---- JSON ----------------------------------------------------------------------------------------
 
 both_databases! {
@@ -192,6 +237,37 @@ both_databases! {
         let values = [Value::Null(NullOf::Json), Value::Json(json!("text")), Value::Json(json!(1))];
         let conn = table_of(&test, NullOf::Json, values).await;
         assert_eq!(json_text(&conn, &["key"]).await, [None, None, None]);
+    }
+}
+
+both_databases! {
+    async fn json_array_contains_looks_for_texts_in_lists(test: TestDb) {
+        let documents = [
+            json!({ "tags": ["vip", "ação", "it's"], "deep": { "0": ["x"] } }),
+            json!({ "tags": "vip" }),
+            json!({ "tags": { "vip": 1 } }),
+            json!({ "tags": [1, true, null, ["vip"]], "deep": [["x"]] }),
+            json!({}),
+            json!(["vip"]),
+        ];
+        let conn = table_of(&test, NullOf::Json, documents.map(Value::Json)).await;
+        let dialect = conn.dialect();
+        let (path, text) = (dialect.placeholder(1), dialect.placeholder(2));
+        let condition = dialect.json_array_contains("v", &path, &text);
+        for (keys, text, expected) in [
+            (&["tags"][..], "vip", &[0][..]),
+            (&["tags"], "ação", &[0]),
+            (&["tags"], "it's", &[0]),
+            (&["tags"], "1", &[]),
+            (&["tags"], "true", &[]),
+            (&["deep", "0"], "x", &[0, 3]),
+            (&["missing"], "vip", &[]),
+        ] {
+            let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
+            let values = vec![dialect.json_path_value(&keys), Value::from(text)];
+            let found = numbers_where(&conn, &condition, values).await;
+            assert_eq!(found, expected, "{keys:?} {text:?}");
+        }
     }
 }
 
@@ -403,7 +479,10 @@ fn samples() -> Vec<(NullOf, Vec<Value>)> {
                 .map(Value::from)
                 .to_vec(),
         ),
-        (NullOf::Int, [0, 1, -1, i64::MAX, i64::MIN, 9_007_199_254_740_993].map(Value::Int).to_vec()),
+        (
+            NullOf::Int,
+            [0, 1, -1, i64::MAX, i64::MIN, 9_007_199_254_740_993].map(Value::Int).to_vec(),
+        ),
         (NullOf::Float, [0.0, -2.5, 0.1, 1e300, 5e-324, 3.0].map(Value::Float).to_vec()),
         (NullOf::Bool, [true, false].map(Value::Bool).to_vec()),
         (
@@ -514,6 +593,6 @@ fn order_key(value: &Value) -> (i128, String) {
         Value::Date(date) => (i128::from(date.num_days_from_ce()), String::new()),
         Value::Id(id) => (0, id.to_string()),
         Value::Int(value) => (i128::from(*value), String::new()),
-        other => panic!("no order for {other:?}"),
+        _ => panic!("no order for {value:?}"),
     }
 }

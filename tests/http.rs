@@ -142,8 +142,12 @@ both_databases! {
     async fn get_runs_queries_and_refuses_mutations(app: TestApp) {
         let path = "/graphql?query=query+Q(%24n%3AString!)%7B__type(name%3A%24n)%7Bname%7D%7D\
                     &variables=%7B%22n%22%3A%22Query%22%7D&operationName=Q&extensions=";
-        let answer = app.request(get(path, RESULT)).await;
+        let mut request = get(path, RESULT);
+        let credential = format!("Bearer {}", app.alpha.admin.key).parse().unwrap();
+        request.headers_mut().insert(header::AUTHORIZATION, credential);
+        let answer = app.request(request).await;
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        assert_eq!(answer.json()["data"]["__type"]["name"], "Query");
 
         let mutation = app.request(get("/graphql?query=mutation%7B__typename%7D", RESULT)).await;
         assert_eq!(mutation.status, StatusCode::METHOD_NOT_ALLOWED);
@@ -345,7 +349,7 @@ both_databases! {
         config.graphql.graphiql = false;
         let closed = pulso::app::App::build(config, app.database.db.clone(), Clock::fixed(now())).unwrap();
         let router = pulso::http::router(closed);
-        let status = |request| {
+        let status = |request: Request<Body>| {
             let router = router.clone();
             async move { tower::ServiceExt::oneshot(router, request).await.unwrap().status() }
         };
@@ -360,6 +364,7 @@ both_databases! {
 
 /// Twenty requests are half sent when the signal comes; readiness turns at once, new requests are
 /// served during the grace time, everything in flight succeeds, and then the port is closed.
+#[expect(clippy::disallowed_methods, reason = "the server of a test ends with the test")]
 async fn shutdown_finishes_what_it_began(app: &TestApp) {
     let server = build(&app.database.db, app.database.url(), Clock::system());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -10,6 +10,7 @@
     clippy::unused_result_ok,
     clippy::allow_attributes,
     clippy::too_many_lines,
+    clippy::wildcard_enum_match_arm,
     unreachable_pub,
     reason = "a test stops at the first surprise, and says where"
 )]

@@ -9,8 +9,18 @@ use crate::support::sources::{Source, files, root, sources};
 
 /// Rooms in the order in which they may know each other: a room knows the ones before it.
 const ROOMS: [&str; 12] = [
-    "identity", "crm", "delivery", "finance", "content", "agents", "people", "goals", "analytics",
-    "market", "webhooks", "exports",
+    "identity",
+    "crm",
+    "delivery",
+    "finance",
+    "content",
+    "agents",
+    "people",
+    "goals",
+    "analytics",
+    "market",
+    "webhooks",
+    "exports",
 ];
 const DOORS: [&str; 4] = ["http", "graphql", "jobs", "cli"];
 /// The files that know every room: a new room is one folder and one line in each.
@@ -137,9 +147,8 @@ fn rooms_know_only_the_rooms_before_them_and_no_door() {
     for source in sources("api/src") {
         let Some(own) = part_of(&source.path).and_then(room_order) else { continue };
         for used in parts_used(&source) {
-            let excepted = UPWARD_IMPORTS
-                .iter()
-                .any(|(path, part, _)| *path == source.path && *part == used);
+            let excepted =
+                UPWARD_IMPORTS.iter().any(|(path, part, _)| *path == source.path && *part == used);
             let upwards = room_order(&used).is_some_and(|other| other > own);
             if !excepted && (upwards || DOORS.contains(&used.as_str())) {
                 broken.push(format!("{} uses {used}", source.path));
@@ -203,7 +212,10 @@ fn each_kind_of_file_uses_its_own_crates() {
             _ => forbid(&source, &["sea_orm", "sqlx", "sea_orm_migration"]),
         }
     }
-    none(broken, "sea_orm in stores and db, async_graphql at the GraphQL door, axum at the HTTP door");
+    none(
+        broken,
+        "sea_orm in stores and db, async_graphql at the GraphQL door, axum at the HTTP door",
+    );
 }
 
 #[test]
@@ -262,7 +274,10 @@ fn the_environment_is_read_in_config() {
             broken.push(source.path);
         }
     }
-    none(broken, "a setting is declared once, in config/, with its flag and its line in the example");
+    none(
+        broken,
+        "a setting is declared once, in config/, with its flag and its line in the example",
+    );
 }
 
 #[test]

@@ -3,12 +3,16 @@
 
 // Ground: what everything stands on.
 pub mod access;
+pub mod audit;
+pub mod cache;
 pub mod clock;
 pub mod config;
 pub mod ctx;
 pub mod db;
 pub mod error;
+pub mod events;
 pub mod limits;
+pub mod outbox;
 pub mod record;
 pub mod telemetry;
 

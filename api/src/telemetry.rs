@@ -26,11 +26,8 @@ pub fn start_logging(settings: &Log) -> Result<(), TryInitError> {
     use tracing_subscriber::util::SubscriberInitExt;
 
     let terminal = std::io::stderr().is_terminal();
-    let format = settings.format.unwrap_or(if terminal {
-        LogFormat::Pretty
-    } else {
-        LogFormat::Json
-    });
+    let format =
+        settings.format.unwrap_or(if terminal { LogFormat::Pretty } else { LogFormat::Json });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&settings.level))
         .with_writer(std::io::stderr);

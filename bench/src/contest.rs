@@ -41,6 +41,8 @@ pub(crate) struct Figures {
     /// Microseconds of processor time per request.
     pub(crate) server_us: f64,
     pub(crate) database_us: f64,
+    /// What the load generator itself took, from the same processor.
+    generator_us: f64,
 }
 
 impl Way {
@@ -74,6 +76,7 @@ impl Figures {
             p99_ms: of(|round| round.p99_ms),
             server_us: of(|round| round.server_us),
             database_us: of(|round| round.database_us),
+            generator_us: of(|round| round.generator_us),
         }
     }
 }
@@ -110,6 +113,7 @@ fn print(title: &str, contenders: &[Contender], medians: &[Figures], rounds: &[V
         "p99 ms",
         "server CPU us",
         "database CPU us",
+        "load generator CPU us",
     ]);
     for ((contender, median), rounds) in contenders.iter().zip(medians).zip(rounds) {
         let rates = || rounds.iter().map(|round| round.rate);
@@ -123,6 +127,7 @@ fn print(title: &str, contenders: &[Contender], medians: &[Figures], rounds: &[V
             figure(median.p99_ms),
             figure(median.server_us),
             figure(median.database_us),
+            figure(median.generator_us),
         ]);
     }
     table.print();
@@ -135,9 +140,9 @@ impl Contender {
                 let used = |roots: Option<u32>| -> Outcome<f64> {
                     roots.map_or(Ok(f64::NAN), |root| cpu::seconds(&[root]))
                 };
-                let before = (used(Some(*server))?, used(*database)?);
+                let before = (used(Some(*server))?, used(*database)?, cpu::own_seconds()?);
                 let round = drive(work, *connections, duration).await?;
-                let after = (used(Some(*server))?, used(*database)?);
+                let after = (used(Some(*server))?, used(*database)?, cpu::own_seconds()?);
                 let each = |seconds: f64| seconds * 1e6 / round.requests();
                 Ok(Figures {
                     rate: round.requests() / round.seconds,
@@ -145,6 +150,7 @@ impl Contender {
                     p99_ms: round.percentile_ms(990),
                     server_us: each(after.0 - before.0),
                     database_us: each(after.1 - before.1),
+                    generator_us: each(after.2 - before.2),
                 })
             }
             Way::Pgbench(command) => {
@@ -157,6 +163,7 @@ impl Contender {
                     p99_ms: unknown,
                     server_us: unknown,
                     database_us: unknown,
+                    generator_us: unknown,
                 })
             }
         }

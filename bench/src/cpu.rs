@@ -25,6 +25,14 @@ pub(crate) fn seconds(roots: &[u32]) -> Outcome<f64> {
     Ok(ticks as f64 / ticks_per_second())
 }
 
+/// Seconds that this very process has used, without its children.
+pub(crate) fn own_seconds() -> Outcome<f64> {
+    let text = fs::read_to_string("/proc/self/stat").map_err(|error| format!("/proc: {error}"))?;
+    let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).map(|time| time.parse().unwrap_or(0_u64)).sum();
+    Ok(ticks as f64 / ticks_per_second())
+}
+
 fn belongs(process: u32, roots: &[u32], usages: &HashMap<u32, Usage>) -> bool {
     let parent = |&process: &u32| usages.get(&process).map(|usage| usage.parent);
     std::iter::successors(Some(process), parent).any(|ancestor| roots.contains(&ancestor))

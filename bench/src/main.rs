@@ -35,6 +35,10 @@ use outcome::{During as _, Outcome};
 use report::Verdict;
 
 fn main() -> ExitCode {
+    if std::env::args().skip(1).any(|word| word == "--help" || word == "-h") {
+        println!("{}", options::USAGE);
+        return ExitCode::SUCCESS;
+    }
     match Options::parse(std::env::args().skip(1)).and_then(|options| run(&options)) {
         Ok(Verdict::Kept) => ExitCode::SUCCESS,
         Ok(Verdict::Missed) => ExitCode::FAILURE,

@@ -175,7 +175,10 @@ enum Order {
 }
 
 impl Keeper {
-    #[expect(clippy::disallowed_methods, reason = "tests are told where PostgreSQL is by the environment")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests are told where PostgreSQL is by the environment"
+    )]
     async fn start() -> Self {
         let url = std::env::var(URL_VARIABLE).unwrap_or_default();
         assert!(

@@ -17,10 +17,6 @@ pub enum Backend {
     Postgres,
 }
 
-impl Backend {
-    pub const BOTH: [Self; 2] = [Self::Sqlite, Self::Postgres];
-}
-
 /// What a test body may ask for as its argument.
 pub trait Fixture {
     async fn on(backend: Backend) -> Self;

@@ -88,9 +88,10 @@ async fn plant(app: &Arc<App>) -> Seed {
 }
 
 async fn plant_tenant(app: &Arc<App>, slug: &'static str) -> Tenant {
-    let id = tenant::service::create(app, slug, &format!("Tenant {slug}"), TenantOptions::default())
-        .await
-        .unwrap();
+    let id =
+        tenant::service::create(app, slug, &format!("Tenant {slug}"), TenantOptions::default())
+            .await
+            .unwrap();
     let admin = plant_person(app, (id, slug), ("admin", "admin"), None).await;
     let diretor = plant_person(app, (id, slug), ("diretor", "diretor"), None).await;
     let manager = plant_person(app, (id, slug), ("manager", "comercial"), None).await;

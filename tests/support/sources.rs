@@ -185,7 +185,9 @@ fn without_comments(text: &str) -> (String, String) {
             ['r', '"' | '#', ..] if !code.chars().next_back().is_some_and(is_name_character) => {
                 raw_string(rest)
             }
-            ['\'', '\\', ..] => rest.iter().skip(2).position(|c| *c == '\'').map_or(2, |end| end + 3),
+            ['\'', '\\', ..] => {
+                rest.iter().skip(2).position(|c| *c == '\'').map_or(2, |end| end + 3)
+            }
             ['\'', _, '\'', ..] => 3,
             _ => 1,
         };

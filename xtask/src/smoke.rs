@@ -52,10 +52,10 @@ fn ask(server: &Running, key: &str) -> Outcome {
     if complete { Ok(()) } else { Err(format!("{QUERY} -> {} {}", answer.status, answer.body)) }
 }
 
-/// The last word of the line that speaks of an API key.
+/// The last word of the line that begins with "API key".
 fn api_key_in(log: &str) -> Option<String> {
     log.lines()
-        .find(|line| line.to_lowercase().contains("api key"))
+        .find(|line| line.trim_start().starts_with("API key"))
         .and_then(|line| line.split_whitespace().next_back())
         .map(str::to_owned)
 }
@@ -77,7 +77,7 @@ impl Running {
         command.current_dir(folder).stdin(Stdio::null()).stdout(file).stderr(same);
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            if name.starts_with("PULSO_") || name == "DATABASE_URL" {
+            if name.starts_with("PULSO_") || name == "DATABASE_URL" || name == "PORT" {
                 command.env_remove(&*name);
             }
         }

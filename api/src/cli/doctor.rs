@@ -24,7 +24,11 @@ async fn database(config: &Config, db: &Db) -> Done {
     let steps = migrate::status(&db.migration_connection()).await?;
     let pending: Vec<&str> =
         steps.iter().filter(|(_, applied)| !applied).map(|(name, _)| name.as_str()).collect();
-    print(&format!("  migrations: {} applied, {} pending", steps.len() - pending.len(), pending.len()))?;
+    print(&format!(
+        "  migrations: {} applied, {} pending",
+        steps.len() - pending.len(),
+        pending.len()
+    ))?;
     for name in &pending {
         print(&format!("    pending {name}"))?;
     }

@@ -106,16 +106,18 @@ fn argument(flag: &'static Flag) -> Arg {
     }
 }
 
-fn augment(command: Command, wanted: fn(&Setting) -> bool) -> Command {
+/// `global` flags may also stand behind the commands below this one.
+fn augment(command: Command, wanted: fn(&Setting) -> bool, global: bool) -> Command {
     let config = Arg::new("config")
         .long("config")
         .value_name("FILE")
         .value_parser(clap::value_parser!(PathBuf))
+        .global(global)
         .help("File with settings [env: PULSO_CONFIG] [default: ./pulso.toml if it exists]");
     FLAGS
         .iter()
         .filter(|flag| wanted(&flag.setting))
-        .fold(command.arg(config), |command, flag| command.arg(argument(flag)))
+        .fold(command.arg(config), |command, flag| command.arg(argument(flag).global(global)))
 }
 
 fn given(matches: &ArgMatches, wanted: fn(&Setting) -> bool) -> Given {
@@ -139,7 +141,7 @@ fn for_commands(setting: &Setting) -> bool {
 }
 
 macro_rules! flags {
-    ($name:ident, $wanted:ident) => {
+    ($name:ident, $wanted:ident, $global:literal) => {
         impl FromArgMatches for $name {
             fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
                 Ok(Self(given(matches, $wanted)))
@@ -153,15 +155,15 @@ macro_rules! flags {
 
         impl Args for $name {
             fn augment_args(command: Command) -> Command {
-                augment(command, $wanted)
+                augment(command, $wanted, $global)
             }
 
             fn augment_args_for_update(command: Command) -> Command {
-                augment(command, $wanted)
+                augment(command, $wanted, $global)
             }
         }
     };
 }
 
-flags!(ServeFlags, every);
-flags!(CommandFlags, for_commands);
+flags!(ServeFlags, every, false);
+flags!(CommandFlags, for_commands, true);

@@ -5,62 +5,44 @@ use clap::Subcommand;
 use super::flags::CommandFlags;
 use super::{Done, configured, connect, print};
 use crate::clock::Clock;
-use crate::db::migrate;
+use crate::db::{Db, migrate};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Step {
     /// Apply what is pending
-    Up {
-        #[command(flatten)]
-        flags: CommandFlags,
-    },
+    Up,
     /// Take back the last N steps
     Down {
         /// How many
         #[arg(default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         steps: u32,
-        #[command(flatten)]
-        flags: CommandFlags,
     },
     /// List the steps and whether they are applied
-    Status {
-        #[command(flatten)]
-        flags: CommandFlags,
-    },
+    Status,
     /// Print the SQL that `up` would run
-    DryRun {
-        #[command(flatten)]
-        flags: CommandFlags,
-    },
+    DryRun,
 }
 
-pub(super) async fn run(step: Step) -> Done {
+pub(super) async fn run(flags: CommandFlags, step: Step) -> Done {
+    let db = connect(&configured(flags)?).await?;
+    let done = apply(&db, step).await;
+    db.close().await;
+    done
+}
+
+async fn apply(db: &Db, step: Step) -> Done {
+    let connection = db.migration_connection();
     match step {
-        Step::Up { flags } => {
-            let db = connect(&configured(flags)?).await?;
-            let applied = db.migrate(Clock::system().now()).await?;
-            db.close().await;
-            say_done("applied", &applied)
-        }
-        Step::Down { steps, flags } => {
-            let db = connect(&configured(flags)?).await?;
-            let reverted = migrate::down(&db.migration_connection(), steps).await?;
-            db.close().await;
-            say_done("reverted", &reverted)
-        }
-        Step::Status { flags } => {
-            let db = connect(&configured(flags)?).await?;
-            let steps = migrate::status(&db.migration_connection()).await?;
-            db.close().await;
-            for (name, applied) in steps {
+        Step::Up => say_done("applied", &db.migrate(Clock::system().now()).await?),
+        Step::Down { steps } => say_done("reverted", &migrate::down(&connection, steps).await?),
+        Step::Status => {
+            for (name, applied) in migrate::status(&connection).await? {
                 print(&format!("{:8} {name}", if applied { "applied" } else { "pending" }))?;
             }
             Ok(())
         }
-        Step::DryRun { flags } => {
-            let db = connect(&configured(flags)?).await?;
-            let steps = migrate::dry_run(&db.migration_connection()).await?;
-            db.close().await;
+        Step::DryRun => {
+            let steps = migrate::dry_run(&connection).await?;
             if steps.is_empty() {
                 return print("-- nothing is pending");
             }

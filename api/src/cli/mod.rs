@@ -5,6 +5,7 @@
 //!
 //! A new command is a variant of [`Command`] and an arm of `dispatch`.
 
+pub mod admin;
 mod doctor;
 mod flags;
 mod migrate;
@@ -12,6 +13,8 @@ mod serve;
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -24,13 +27,17 @@ use flags::{CommandFlags, ServeFlags};
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+/// How long a command's connections may take to close.
+const ENDING: Duration = Duration::from_secs(5);
 
 /// Pulso: a multi-tenant GraphQL server for CRM and analytics.
 #[derive(Debug, Parser)]
 #[command(name = "pulso", version, args_conflicts_with_subcommands = true, max_term_width = 100)]
-#[command(after_help = "Without a command, pulso serves. Every setting of `serve` is also a variable \
+#[command(
+    after_help = "Without a command, pulso serves. Every setting of `serve` is also a variable \
                         (PULSO_…) and a line in pulso.toml; see config.example.toml.\n\
-                        Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.")]
+                        Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -47,8 +54,17 @@ enum Command {
     },
     /// Bring the database to this version, or back
     Migrate {
+        #[command(flatten)]
+        flags: CommandFlags,
         #[command(subcommand)]
         step: migrate::Step,
+    },
+    /// Manage tenants, users, API keys and roles
+    Admin {
+        #[command(flatten)]
+        flags: CommandFlags,
+        #[command(subcommand)]
+        command: admin::Admin,
     },
     /// Print the GraphQL schema
     Schema,
@@ -118,19 +134,22 @@ async fn dispatch(cli: Cli) -> Done {
     match cli.command {
         None => serve::run(cli.flags).await,
         Some(Command::Serve { flags }) => serve::run(flags).await,
-        Some(Command::Migrate { step }) => migrate::run(step).await,
-        Some(Command::Schema) => print(crate::graphql::Graphql::build()?.sdl().trim_end()),
-        Some(Command::Doctor { example: true, .. }) => {
-            print(crate::config::example().trim_end())
+        Some(Command::Migrate { flags, step }) => migrate::run(flags, step).await,
+        Some(Command::Admin { flags, command }) => {
+            let app = open(flags).await?;
+            let done = admin::run(&app, command).await;
+            app.stop(ENDING).await;
+            Ok(done?)
         }
+        Some(Command::Schema) => print(crate::graphql::Graphql::build()?.sdl().trim_end()),
+        Some(Command::Doctor { example: true, .. }) => print(crate::config::example().trim_end()),
         Some(Command::Doctor { example: false, flags }) => doctor::run(flags).await,
     }
 }
 
 /// The configuration, the database and the App of a command that is not `serve`: no background
 /// work, and an error if migrations are pending.
-#[expect(dead_code, reason = "for the commands that other rooms add (admin, demo, import)")]
-pub(crate) async fn open(flags: CommandFlags) -> Result<std::sync::Arc<App>, Failure> {
+pub(crate) async fn open(flags: CommandFlags) -> Result<Arc<App>, Failure> {
     let config = configured(flags)?;
     let db = connect(&config).await?;
     let app = App::build(config, db, Clock::system())?;

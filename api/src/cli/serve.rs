@@ -33,9 +33,10 @@ pub(super) async fn run(flags: ServeFlags) -> Done {
     print(&welcome(&url, credentials.as_ref()))?;
     app.start();
 
-    let grace = Duration::from_millis(app.config.server.shutdown_grace_ms.unwrap_or_else(|| {
-        if std::io::stdin().is_terminal() { 0 } else { GRACE_UNATTENDED_MS }
-    }));
+    let grace =
+        Duration::from_millis(app.config.server.shutdown_grace_ms.unwrap_or_else(|| {
+            if std::io::stdin().is_terminal() { 0 } else { GRACE_UNATTENDED_MS }
+        }));
     let (first, second) = signals()?;
     let served = tokio::select! {
         served = server::serve(app, listener, first, grace) => served,
@@ -47,14 +48,12 @@ pub(super) async fn run(flags: ServeFlags) -> Done {
 async fn listen(config: &Config) -> Result<TcpListener, Failure> {
     let (host, port) = (config.server.host.as_str(), config.server.port);
     TcpListener::bind((host.trim_matches(['[', ']']), port)).await.map_err(|error| {
-        let why = match error.kind() {
-            ErrorKind::AddrInUse => {
-                "the port is in use; choose another with --port or PULSO_PORT".to_owned()
-            }
-            ErrorKind::PermissionDenied => {
-                "this user may not open it; choose one above 1023 with --port".to_owned()
-            }
-            _ => error.to_string(),
+        let why = if error.kind() == ErrorKind::AddrInUse {
+            "the port is in use; choose another with --port or PULSO_PORT".to_owned()
+        } else if error.kind() == ErrorKind::PermissionDenied {
+            "this user may not open it; choose one above 1023 with --port".to_owned()
+        } else {
+            error.to_string()
         };
         Failure::Failed(format!("cannot listen on {host}:{port}: {why}"))
     })
@@ -91,13 +90,15 @@ fn url_of(address: SocketAddr) -> String {
 
 /// What a person needs to begin; the demo's secrets are shown here and nowhere again.
 fn welcome(url: &str, credentials: Option<&DemoCredentials>) -> String {
-    let mut text = format!("\n  Pulso is serving\n\n    GraphQL   {url}/graphql\n    Schema    {url}/schema.graphql\n");
+    let mut text = format!(
+        "\n  Pulso is serving\n\n    GraphQL   {url}/graphql\n    Schema    {url}/schema.graphql\n"
+    );
     if let Some(demo) = credentials {
         text.push_str(&format!(
             "\n  A demo tenant was made, because the database was empty. Shown only this once:\n\n    \
              Tenant    {}\n    E-mail    {}\n    Password  {}\n    API key   {}\n\n    \
              curl {url}/graphql -H 'Authorization: Bearer {}' \\\n      \
-             -H 'Content-Type: application/json' -d '{{\"query\":\"{{ me {{ user {{ name }} }} }}\"}}'\n",
+             -H 'Content-Type: application/json' -d '{{\"query\":\"{{ me {{ user {{ fullName }} }} }}\"}}'\n",
             demo.tenant, demo.email, demo.password, demo.api_key, demo.api_key
         ));
     }

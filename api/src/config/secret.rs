@@ -87,7 +87,9 @@ pub(super) fn load_or_create(path: &Path) -> std::io::Result<Secret> {
                 // A crash between creating and writing leaves it empty: say so, do not guess.
                 return Err(std::io::Error::new(
                     ErrorKind::InvalidData,
-                    format!("holds fewer than {SECRET_BYTES_MIN} bytes; remove it to have it made again"),
+                    format!(
+                        "holds fewer than {SECRET_BYTES_MIN} bytes; remove it to have it made again"
+                    ),
                 ));
             }
             Ok(Secret::new(text))

@@ -175,7 +175,8 @@ impl<'a> Values<'a> {
         };
         match text.parse::<toml::Table>() {
             Ok(table) => {
-                for key in table.keys().filter(|key| !self.knows(key)).cloned().collect::<Vec<_>>() {
+                for key in table.keys().filter(|key| !self.knows(key)).cloned().collect::<Vec<_>>()
+                {
                     self.problem(format!("{}: {key}", self.file_name), "there is no such setting");
                 }
                 self.file = table;
@@ -229,7 +230,8 @@ fn is_service_link(text: &str) -> bool {
 }
 
 fn read_secret(path: &Path) -> Result<String, String> {
-    std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
+    std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
 /// The text of a TOML value, which must be of the setting's kind.

@@ -11,9 +11,13 @@ use tokio::sync::Mutex;
 
 use super::row::Row;
 use super::value::{pg_arguments, sqlite_arguments};
-use super::{Dialect, Statement};
+use super::{Dialect, Statement, Value};
 use crate::access::Permit;
 use crate::error::{Error, Result, say};
+
+/// SQLite takes 32,766 parameters to a statement, PostgreSQL 65,535.
+const PARAMETERS_MAX: usize = 30_000;
+const INSERT_ROWS_MAX: usize = 500;
 
 /// A connection. Dropping it without [`Conn::commit`] rolls back.
 pub struct Conn {
@@ -99,6 +103,51 @@ impl Conn {
         affected.map_err(translate)
     }
 
+    /// Begins a part that can be undone without giving up the transaction.
+    pub async fn savepoint(&self, permit: &impl Permit) -> Result<()> {
+        self.execute(permit, &Statement::new("SAVEPOINT part", Vec::new())).await.map(drop)
+    }
+
+    /// Keeps what was done since [`Conn::savepoint`].
+    pub async fn keep_savepoint(&self, permit: &impl Permit) -> Result<()> {
+        self.execute(permit, &Statement::new("RELEASE SAVEPOINT part", Vec::new())).await.map(drop)
+    }
+
+    /// Undoes what was done since [`Conn::savepoint`].
+    pub async fn undo_savepoint(&self, permit: &impl Permit) -> Result<()> {
+        let back = Statement::new("ROLLBACK TO SAVEPOINT part", Vec::new());
+        self.execute(permit, &back).await?;
+        self.keep_savepoint(permit).await
+    }
+
+    /// Inserts rows, as many to a statement as the database takes parameters.
+    pub async fn insert(
+        &self,
+        permit: &impl Permit,
+        table: &str,
+        columns: &[&str],
+        rows: Vec<Vec<Value>>,
+    ) -> Result<()> {
+        let at_once = (PARAMETERS_MAX / columns.len().max(1)).clamp(1, INSERT_ROWS_MAX);
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let mut values = Vec::with_capacity(columns.len());
+            let mut tuples = Vec::new();
+            for row in rows.by_ref().take(at_once) {
+                let first = values.len();
+                let count = row.len();
+                values.extend(row);
+                let places: Vec<String> =
+                    (1..=count).map(|place| self.dialect.placeholder(first + place)).collect();
+                tuples.push(format!("({})", places.join(", ")));
+            }
+            let names = columns.join(", ");
+            let sql = format!("INSERT INTO {table} ({names}) VALUES {}", tuples.join(", "));
+            self.execute(permit, &Statement::new(sql, values)).await?;
+        }
+        Ok(())
+    }
+
     /// Makes everything written through this connection last.
     pub async fn commit(self) -> Result<()> {
         match self.inner.into_inner() {
@@ -148,6 +197,7 @@ pub(super) fn translate(error: sqlx::Error) -> Error {
         return Error::Conflict {
             message: say("this value is already taken", "este valor já está em uso"),
             field: Some(constraint.unwrap_or_else(|| database.message().to_owned()).into()),
+            current: None,
         };
     }
     if database.is_foreign_key_violation() {
@@ -157,6 +207,7 @@ pub(super) fn translate(error: sqlx::Error) -> Error {
                 "o registro é referido por, ou refere, um registro que não permite isso",
             ),
             field: constraint.map(Into::into),
+            current: None,
         };
     }
     if database.is_check_violation() {
@@ -172,6 +223,10 @@ pub(super) fn translate(error: sqlx::Error) -> Error {
         }
         // Numeric value out of range, on a sum.
         Some("22003") => Error::Invalid {
+            message: say("the number is out of range", "o número está fora dos limites"),
+            field: None,
+        },
+        Some("1") if database.message() == "integer overflow" => Error::Invalid {
             message: say("the number is out of range", "o número está fora dos limites"),
             field: None,
         },

@@ -1,6 +1,6 @@
 //! `Error` -> GraphQL error with `extensions { code field retryable }`.
 
-use async_graphql::{ErrorExtensionValues, Pos, ServerError};
+use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError};
 
 use super::{Error, Language};
 
@@ -9,8 +9,22 @@ pub fn to_server_error(
     error: &Error,
     language: Language,
     position: Pos,
-    path: Vec<async_graphql::PathSegment>,
+    path: Vec<PathSegment>,
 ) -> ServerError {
+    let mut server_error = ServerError::new(error.message(language), Some(position));
+    server_error.path = path;
+    server_error.extensions = Some(extensions(error));
+    server_error
+}
+
+/// For hand-written resolvers, which know their path by themselves.
+pub fn to_field_error(error: &Error, language: Language) -> async_graphql::Error {
+    let mut field_error = async_graphql::Error::new(error.message(language));
+    field_error.extensions = Some(extensions(error));
+    field_error
+}
+
+fn extensions(error: &Error) -> ErrorExtensionValues {
     let mut extensions = ErrorExtensionValues::default();
     extensions.set("code", error.code().as_str());
     extensions.set("retryable", error.retryable());
@@ -20,8 +34,10 @@ pub fn to_server_error(
     if let Error::RateLimited { retry_after_s, .. } = error {
         extensions.set("retryAfterSeconds", *retry_after_s);
     }
-    let mut server_error = ServerError::new(error.message(language), Some(position));
-    server_error.path = path;
-    server_error.extensions = Some(extensions);
-    server_error
+    if let Error::Conflict { current: Some(current), .. } = error
+        && let Ok(current) = async_graphql::Value::from_json((**current).clone())
+    {
+        extensions.set("current", current);
+    }
+    extensions
 }

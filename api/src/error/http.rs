@@ -13,7 +13,10 @@ pub const RETRY_AFTER_UNAVAILABLE_S: u64 = 1;
 
 /// A failure that is not a GraphQL response.
 #[derive(Debug)]
-pub struct Problem {
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     status: StatusCode,
     headers: HeaderMap,
     body: Body,
@@ -38,17 +41,16 @@ impl Problem {
     /// Translates an error, and logs what the caller may not see.
     pub fn of(error: &Error, language: Language, request_id: &str) -> Self {
         log_cause(error, request_id);
-        let mut problem =
-            Self::build(error.code(), error.message(language).to_owned(), request_id);
-        problem.body.field = error.field().map(str::to_owned);
-        problem.body.retryable = error.retryable();
+        let mut problem = Self::build(error.code(), error.message(language).to_owned(), request_id);
+        problem.0.body.field = error.field().map(str::to_owned);
+        problem.0.body.retryable = error.retryable();
         match error {
             Error::RateLimited { retry_after_s, .. } => {
                 problem.retry_after(*retry_after_s);
             }
             Error::Unavailable { .. } => problem.retry_after(RETRY_AFTER_UNAVAILABLE_S),
             Error::Unauthenticated { .. } => {
-                problem.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+                problem.0.headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Error::NotFound { .. }
             | Error::Conflict { .. }
@@ -69,21 +71,21 @@ impl Problem {
     /// The same problem under a status that says more than its code does (405, 413, 415, …).
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = status;
-        self.body.status = status.as_u16();
-        self.body.title = status.canonical_reason().unwrap_or("Error");
+        self.0.status = status;
+        self.0.body.status = status.as_u16();
+        self.0.body.title = status.canonical_reason().unwrap_or("Error");
         self
     }
 
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.0.headers.insert(name, value);
         self
     }
 
     fn build(code: Code, detail: String, request_id: &str) -> Self {
         let status = status_of(code);
-        Self {
+        Self(Box::new(Parts {
             status,
             headers: HeaderMap::new(),
             body: Body {
@@ -96,19 +98,20 @@ impl Problem {
                 retryable: false,
                 request_id: request_id.to_owned(),
             },
-        }
+        }))
     }
 
     fn retry_after(&mut self, seconds: u64) {
-        self.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        self.0.headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let bytes = serde_json::to_vec(&self.body).unwrap_or_default();
-        let mut response = (self.status, bytes).into_response();
-        response.headers_mut().extend(self.headers);
+        let parts = *self.0;
+        let bytes = serde_json::to_vec(&parts.body).unwrap_or_default();
+        let mut response = (parts.status, bytes).into_response();
+        response.headers_mut().extend(parts.headers);
         response.headers_mut().insert(CONTENT_TYPE, PROBLEM_JSON);
         response
     }

@@ -21,7 +21,12 @@ pub enum Error {
     /// The thing does not exist for this caller: absent, deleted, of another tenant, or out of scope.
     NotFound { message: Message },
     /// The request is right but the present state refuses it (a taken key, an old version, a refused move).
-    Conflict { message: Message, field: Option<Cow<'static, str>> },
+    Conflict {
+        message: Message,
+        field: Option<Cow<'static, str>>,
+        /// The row as it is now, where the conflict is about its version.
+        current: Option<Box<serde_json::Value>>,
+    },
     /// The request is wrong; `field` names the input path where known.
     Invalid { message: Message, field: Option<Cow<'static, str>> },
     Unauthenticated { message: Message },
@@ -90,11 +95,11 @@ impl Error {
     }
 
     pub fn conflict(message: Message) -> Self {
-        Self::Conflict { message, field: None }
+        Self::Conflict { message, field: None, current: None }
     }
 
     pub fn conflict_field(field: impl Into<Cow<'static, str>>, message: Message) -> Self {
-        Self::Conflict { message, field: Some(field.into()) }
+        Self::Conflict { message, field: Some(field.into()), current: None }
     }
 
     pub fn forbidden(message: Message) -> Self {

@@ -4,25 +4,36 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use crate::record::Record;
+use crate::record::change::mutation::WriteKind;
 use crate::record::operation::ReadKind;
 use crate::{crm, identity};
 
 /// What a root field of the engine stands for.
 #[derive(Clone, Copy)]
-pub struct Entry {
+pub struct Entry<K> {
     pub record: &'static Record,
-    pub kind: ReadKind,
+    pub kind: K,
 }
 
 /// The records of the schema and their root fields.
 pub struct Catalogue {
     pub records: Vec<&'static Record>,
-    reads: HashMap<String, Entry>,
+    reads: HashMap<String, Entry<ReadKind>>,
+    writes: HashMap<String, Entry<WriteKind>>,
 }
 
 impl Catalogue {
-    pub fn read(&self, field: &str) -> Option<Entry> {
+    pub fn read(&self, field: &str) -> Option<Entry<ReadKind>> {
         self.reads.get(field).copied()
+    }
+
+    pub fn write(&self, field: &str) -> Option<Entry<WriteKind>> {
+        self.writes.get(field).copied()
+    }
+
+    /// The record of a GraphQL type name.
+    pub fn record(&self, name: &str) -> Option<&'static Record> {
+        self.records.iter().copied().find(|record| record.name == name)
     }
 }
 
@@ -36,9 +47,14 @@ fn build() -> Catalogue {
     let mut records = crm::records();
     records.extend(identity::records());
     let mut reads = HashMap::new();
+    let mut writes = HashMap::new();
     for record in &records {
         let entry = |kind| Entry { record, kind };
         reads.insert(record.plural.to_owned(), entry(ReadKind::List));
+        for kind in WriteKind::ALL.into_iter().filter(|kind| kind.fits(record)) {
+            let name = format!("{}{}", record.singular, kind.suffix());
+            writes.insert(name, Entry { record, kind });
+        }
         if record.is_virtual() {
             continue;
         }
@@ -46,5 +62,5 @@ fn build() -> Catalogue {
         reads.insert(format!("{}Aggregate", record.singular), entry(ReadKind::Aggregate));
         reads.insert(format!("{}Groups", record.singular), entry(ReadKind::Groups));
     }
-    Catalogue { records, reads }
+    Catalogue { records, reads, writes }
 }

@@ -1,24 +1,11 @@
 //! Our errors, as async-graphql wants them.
 
-use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError};
+use async_graphql::{PathSegment, Pos, ServerError};
 
 use crate::error::graphql::to_server_error;
 use crate::error::http::log_cause;
 use crate::error::{Error, Language};
 use crate::record::plan::Refused;
-
-/// For hand-written resolvers.
-pub fn field_error(error: &Error, language: Language) -> async_graphql::Error {
-    let mut extensions = ErrorExtensionValues::default();
-    extensions.set("code", error.code().as_str());
-    extensions.set("retryable", error.retryable());
-    if let Some(field) = error.field() {
-        extensions.set("field", field);
-    }
-    let mut out = async_graphql::Error::new(error.message(language));
-    out.extensions = Some(extensions);
-    out
-}
 
 /// A plan that was refused, at its response path.
 pub(super) fn of_refused(refused: &Refused, language: Language, request_id: &str) -> ServerError {

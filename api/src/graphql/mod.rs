@@ -8,6 +8,7 @@
 mod catalogue;
 mod document;
 mod errors;
+mod idempotency;
 mod introspection;
 mod limits;
 mod operation;
@@ -30,7 +31,7 @@ use operation::OperationState;
 use roots::{Mutation, Query};
 
 pub use catalogue::{Entry, catalogue};
-pub use errors::field_error;
+pub use crate::error::graphql::to_field_error as field_error;
 
 /// One operation as it was sent.
 #[derive(Debug, Clone, Default)]
@@ -96,6 +97,7 @@ impl Graphql {
     pub fn build() -> Result<Self> {
         let schema = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
             .extension(operation::MarkExecuted)
+            .directive(roots::idempotent)
             .finish();
         let sdl = schema.sdl();
         let digest = Sha256::digest(sdl.as_bytes());

@@ -11,11 +11,13 @@ use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
 use super::catalogue::catalogue;
+use super::idempotency::{Claim, Key};
 use super::{Caller, errors};
 use crate::ctx::Ctx;
 use crate::db::Conn;
-use crate::error::{Code, Error, Result};
-use crate::record::operation::{self, PlannedRoot};
+use crate::error::{Code, Error, Result, say};
+use crate::record::change::mutation::{self, PlannedWrite, WriteKind};
+use crate::record::operation::{self, PlannedRoot, ReadKind};
 use crate::record::plan::Planner;
 use crate::record::selection::{self, Selected};
 
@@ -87,7 +89,7 @@ impl OperationState {
             self.note(&error);
             errors::of_root(&error, origin.language, &origin.request_id, ("", Default::default()))
         })?;
-        let roots: Vec<(&Selected, super::Entry)> = selected
+        let roots: Vec<(&Selected, super::Entry<ReadKind>)> = selected
             .iter()
             .filter_map(|each| catalogue().read(&each.name).map(|entry| (each, entry)))
             .collect();
@@ -135,6 +137,102 @@ impl OperationState {
         }
         self.statements.fetch_add(conn.statements(), Ordering::Relaxed);
         conn.commit().await.map_err(|error| (0, error))
+    }
+}
+
+impl OperationState {
+    /// Runs one mutation of the engine, in its own transaction. Root fields of one response key are
+    /// one mutation, however often the document names it.
+    pub(super) async fn write(
+        &self,
+        context: &Context<'_>,
+        entry: super::Entry<WriteKind>,
+    ) -> ServerResult<()> {
+        let field = &context.item.node;
+        let key = field.response_key().node.as_str();
+        let done = self.texts.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key);
+        if done {
+            return Ok(());
+        }
+        let caller = context
+            .data::<Caller>()
+            .map_err(|error| error.into_server_error(context.item.pos))?;
+        let origin = caller.origin();
+        let environment = context.query_env;
+        let scope = selection::Scope {
+            fragments: &environment.fragments,
+            variables: &environment.variables,
+            operation: &environment.operation.node,
+        };
+        let fail = |error: &Error| {
+            self.note(error);
+            let root = (key, context.item.pos);
+            errors::of_root(error, origin.language, &origin.request_id, root)
+        };
+        let Caller::Somebody(ctx) = caller else { return Err(fail(&Error::unauthenticated())) };
+        let set = &environment.operation.node.selection_set.node;
+        let selected = selection::resolve(&scope, set).map_err(|error| fail(&error))?;
+        let selected = selected.iter().find(|selected| selected.key == key);
+        let selected = selected.ok_or_else(|| fail(&Error::internal("a mutation was lost")))?;
+        let idempotency = idempotency_key(context, ctx).map_err(|error| fail(&error))?;
+        let mut planner = Planner::new(ctx);
+        let planned = planner.at(selected, |planner| {
+            mutation::plan(planner, entry.record, entry.kind, selected)
+        });
+        let mut planned = planned.map_err(|refused| {
+            self.note(&refused.error);
+            errors::of_refused(&refused, origin.language, &origin.request_id)
+        })?;
+        self.rows_estimated.fetch_add(planner.rows_estimated(), Ordering::Relaxed);
+        let text = self.transact(ctx, &mut planned, selected, idempotency).await;
+        self.put_text(key, text.map_err(|error| fail(&error))?);
+        Ok(())
+    }
+
+    async fn transact(
+        &self,
+        ctx: &Ctx,
+        planned: &mut PlannedWrite,
+        selected: &Selected,
+        idempotency: Option<String>,
+    ) -> Result<Vec<u8>> {
+        let key = idempotency.map(|text| Key::new(ctx, &text, selected)).transpose()?;
+        let conn = ctx.transaction().await?;
+        if let Some(key) = &key
+            && let Claim::Done(answer) = key.claim(ctx, &conn).await?
+        {
+            return Ok(answer.into_bytes());
+        }
+        let mut text = Vec::with_capacity(1024);
+        mutation::run(ctx, &conn, planned, selected, &mut text).await?;
+        if let Some(key) = &key {
+            key.keep(ctx, &conn, &text).await?;
+        }
+        self.statements.fetch_add(conn.statements(), Ordering::Relaxed);
+        conn.commit().await?;
+        Ok(text)
+    }
+}
+
+/// `@idempotent(key:)` on the field, else the request's `Idempotency-Key`.
+fn idempotency_key(context: &Context<'_>, ctx: &Ctx) -> Result<Option<String>> {
+    let directive = context
+        .item
+        .node
+        .directives
+        .iter()
+        .find(|directive| directive.node.name.node == "idempotent");
+    let Some(directive) = directive else {
+        return Ok(ctx.origin.idempotency_key.clone());
+    };
+    let argument = directive.node.arguments.iter().find(|(name, _)| name.node == "key");
+    let value = argument.and_then(|(_, value)| {
+        let variables = &context.query_env.variables;
+        value.node.clone().into_const_with(|name| variables.get(&name).cloned().ok_or(())).ok()
+    });
+    match value {
+        Some(async_graphql::Value::String(key)) => Ok(Some(key)),
+        _ => Err(Error::invalid_field("key", say("key is a text", "key é um texto"))),
     }
 }
 

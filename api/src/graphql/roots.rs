@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use async_graphql::parser::types::Field;
-use async_graphql::registry::Registry;
+use async_graphql::registry::{MetaTypeId, Registry};
 use async_graphql::{
-    ContainerType, Context, ContextSelectionSet, MergedObject, ObjectType, OutputType, Positioned,
+    ContainerType, Context, CustomDirective, Directive, ContextSelectionSet, MergedObject, ObjectType, OutputType, Positioned,
     ServerResult, Value,
 };
 
@@ -20,7 +20,7 @@ use crate::record::schema;
 pub(crate) struct Query(EngineQuery, IdentityQuery);
 
 #[derive(MergedObject, Default)]
-pub(crate) struct Mutation(IdentityMutation);
+pub(crate) struct Mutation(EngineMutation, IdentityMutation);
 
 /// Every record's list, single record, aggregate and groups.
 #[derive(Default)]
@@ -47,7 +47,7 @@ impl OutputType for EngineQuery {
 
     fn create_type_info(registry: &mut Registry) -> String {
         registry.create_output_type::<Self, _>(
-            async_graphql::registry::MetaTypeId::Object,
+            MetaTypeId::Object,
             |registry| {
                 schema::register_shared(registry);
                 let mut fields = Vec::new();
@@ -70,3 +70,57 @@ impl OutputType for EngineQuery {
 }
 
 impl ObjectType for EngineQuery {}
+
+/// Every record's mutations.
+#[derive(Default)]
+pub(crate) struct EngineMutation;
+
+impl ContainerType for EngineMutation {
+    async fn resolve_field(&self, context: &Context<'_>) -> ServerResult<Option<Value>> {
+        let Some(entry) = catalogue().write(context.item.node.name.node.as_str()) else {
+            return Ok(None);
+        };
+        let state = context
+            .data::<Arc<OperationState>>()
+            .map_err(|error| error.into_server_error(context.item.pos))?;
+        state.write(context, entry).await?;
+        Ok(Some(Value::Null))
+    }
+}
+
+impl OutputType for EngineMutation {
+    fn type_name() -> Cow<'static, str> {
+        Cow::Borrowed("EngineMutation")
+    }
+
+    fn create_type_info(registry: &mut Registry) -> String {
+        registry.create_output_type::<Self, _>(MetaTypeId::Object, |_registry| {
+            let records = &catalogue().records;
+            let fields = records.iter().flat_map(|record| schema::mutation_fields(record));
+            schema::object("EngineMutation", "", fields.collect())
+        })
+    }
+
+    async fn resolve(
+        &self,
+        context: &ContextSelectionSet<'_>,
+        _field: &Positioned<Field>,
+    ) -> ServerResult<Value> {
+        async_graphql::resolver_utils::resolve_container(context, self).await
+    }
+}
+
+impl ObjectType for EngineMutation {}
+
+/// The mutation is done once under this key (72 hours), however often it is sent.
+#[Directive(location = "Field")]
+pub(crate) fn idempotent(key: String) -> impl CustomDirective {
+    Idempotent { _key: key }
+}
+
+/// Read by the engine itself, from the document; nothing to do around the field.
+struct Idempotent {
+    _key: String,
+}
+
+impl CustomDirective for Idempotent {}

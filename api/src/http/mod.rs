@@ -4,8 +4,8 @@
 //! answers health questions. It has no rules of the product and never touches a table. Failures that
 //! are not GraphQL responses are problem+json.
 
-pub mod credentials;
 mod cors;
+pub mod credentials;
 mod explorer;
 mod graphql;
 mod health;
@@ -59,8 +59,6 @@ const COMPRESS_BYTES_MIN: u16 = 1024;
 
 /// The whole door.
 pub fn router(app: Arc<App>) -> Router {
-    let door = Door { app: Arc::clone(&app), persisted: Persisted::new() };
-
     let routes = Router::new()
         .route("/graphql", any(graphql::handle))
         .route("/graphql/ws", any(websocket::handle))
@@ -71,18 +69,21 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found);
 
+    let origins = cors::layer(&app.config.server.cors_origins);
     // Read from the bottom up: the last layer is the first to see a request.
     routes
         .layer(from_fn_with_state(Arc::clone(&app), give_up_in_time))
-        .layer(CompressionLayer::new().gzip(true).compress_when(
-            SizeAbove::new(COMPRESS_BYTES_MIN)
-                .and(NotForContentType::SSE)
-                .and(NotForContentType::IMAGES),
-        ))
-        .layer(cors::layer(&app.config.server.cors_origins))
+        .layer(
+            CompressionLayer::new().gzip(true).compress_when(
+                SizeAbove::new(COMPRESS_BYTES_MIN)
+                    .and(NotForContentType::SSE)
+                    .and(NotForContentType::IMAGES),
+            ),
+        )
+        .layer(origins)
         .layer(from_fn(observe::security_headers))
         .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
-        .with_state(door)
+        .with_state(Door { app, persisted: Persisted::new() })
 }
 
 async fn not_found(origin: axum::Extension<Origin>) -> Problem {

@@ -37,11 +37,7 @@ pub(super) async fn run(
 
 /// What an operation answers, one after the other. A query or a mutation answers once; subscriptions
 /// will come in here.
-pub(super) fn stream(
-    door: &Door,
-    caller: Caller,
-    request: Request,
-) -> BoxStream<'static, Answer> {
+pub(super) fn stream(door: &Door, caller: Caller, request: Request) -> BoxStream<'static, Answer> {
     let door = door.clone();
     let origin = origin_of(&caller).clone();
     let limit = Duration::from_millis(door.app.config.server.request_timeout_ms);

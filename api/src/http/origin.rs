@@ -61,11 +61,8 @@ fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpRange]) -> IpA
         return peer;
     }
     let mut client = peer;
-    let lines: Vec<&str> = headers
-        .get_all(FORWARDED_FOR)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .collect();
+    let lines: Vec<&str> =
+        headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok()).collect();
     for entry in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
         let Some(address) = forwarded_address(entry.trim()) else {
             // What stands left of rubbish cannot be believed either.

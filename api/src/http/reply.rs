@@ -92,9 +92,10 @@ impl Answer {
             body.put_slice(&part.body);
         }
         body.put_u8(b']');
-        let alike = parts.first().map(|first| first.lenient).filter(|status| {
-            parts.iter().all(|part| part.lenient == *status)
-        });
+        let alike = parts
+            .first()
+            .map(|first| first.lenient)
+            .filter(|status| parts.iter().all(|part| part.lenient == *status));
         let mut answer = Self::failed(body.freeze(), alike.unwrap_or(StatusCode::OK));
         answer.retry_after_s = parts.iter().filter_map(|part| part.retry_after_s).max();
         answer
@@ -140,11 +141,9 @@ impl From<Reply> for Answer {
                 (StatusCode::BAD_REQUEST, StatusCode::OK, None)
             }
             Outcome::Unauthenticated => (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED, None),
-            Outcome::RateLimited { retry_after_s } => (
-                StatusCode::TOO_MANY_REQUESTS,
-                StatusCode::TOO_MANY_REQUESTS,
-                Some(retry_after_s),
-            ),
+            Outcome::RateLimited { retry_after_s } => {
+                (StatusCode::TOO_MANY_REQUESTS, StatusCode::TOO_MANY_REQUESTS, Some(retry_after_s))
+            }
             Outcome::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -27,8 +27,7 @@ pub(super) async fn handle(
     }
     // Weak, because the same schema may travel compressed.
     let etag = format!("W/{}", app.graphql.sdl_etag().trim_start_matches("W/"));
-    let about =
-        [(ETAG, etag.as_str()), (CACHE_CONTROL, "no-cache"), (VARY, "Accept-Encoding")];
+    let about = [(ETAG, etag.as_str()), (CACHE_CONTROL, "no-cache"), (VARY, "Accept-Encoding")];
     if names(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, about).into_response());
     }
@@ -39,7 +38,9 @@ pub(super) async fn handle(
 /// Whether `If-None-Match` names the tag, compared weakly as RFC 9110 asks.
 fn names(headers: &HeaderMap, etag: &str) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag))
-    })
+    headers
+        .get_all(IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.split(',').any(|tag| tag.trim() == "*" || opaque(tag) == opaque(etag)))
 }

@@ -1,12 +1,12 @@
 //! `login` and `me`.
 
-use async_graphql::{Context, ErrorExtensions, Object, Result, SimpleObject};
+use async_graphql::{Context, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{session, tenant, user};
 use crate::ctx::{Ctx, Origin};
 use crate::error::{Error, Language};
-use crate::graphql::Caller;
+use crate::graphql::{Caller, field_error};
 
 #[derive(Default)]
 pub struct IdentityQuery;
@@ -129,12 +129,4 @@ struct Permission {
 fn in_language(origin: &Origin) -> impl Fn(Error) -> async_graphql::Error + use<> {
     let language: Language = origin.language;
     move |error| field_error(&error, language)
-}
-
-/// Stands here until the door has its own.
-fn field_error(error: &Error, language: Language) -> async_graphql::Error {
-    async_graphql::Error::new(error.message(language)).extend_with(|_, extensions| {
-        extensions.set("code", error.code().as_str());
-        extensions.set("retryable", error.retryable());
-    })
 }

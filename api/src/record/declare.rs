@@ -161,7 +161,11 @@ pub struct Changes {
     pub emits: Option<(&'static str, &'static str)>,
     pub status: Option<StatusMachine>,
     /// Refuses or completes a row before it is written.
-    pub before: Option<BeforeWrite>,
+    pub before: Option<super::change::Rule>,
+    /// Writes what belongs to the row, after it.
+    pub after: Option<super::change::Rule>,
+    /// Rows without a record of their own that go when a row is destroyed: table and column.
+    pub dependents: Vec<(&'static str, &'static str)>,
 }
 
 /// Allowed moves of a status field; imports may set any.
@@ -171,9 +175,6 @@ pub struct StatusMachine {
     pub field: &'static str,
     pub moves: fn(from: &str, to: &str) -> bool,
 }
-
-/// A record's own rule over the values about to be written (`old` is absent on create).
-pub type BeforeWrite = fn(change: &mut super::change::RowChange) -> Result<()>;
 
 /// Begins a declaration over a SeaORM entity.
 pub fn declare<E: EntityTrait>(

@@ -108,11 +108,7 @@ impl Dialect {
             Self::Postgres => format!(
                 "(jsonb_typeof({column} #> {path}) = 'array' AND ({column} #> {path}) ? {text})"
             ),
-            Self::Sqlite => format!(
-                "(json_type({column}, {path}) = 'array' AND EXISTS (SELECT 1 FROM \
-                 json_each({column}, {path}) WHERE json_each.type = 'text' AND \
-                 json_each.value = {text}))"
-            ),
+            Self::Sqlite => sqlite::json_array_contains(column, path, text),
         }
     }
 
@@ -129,7 +125,7 @@ impl Dialect {
     pub fn json_path_value(self, keys: &[String]) -> super::Value {
         match self {
             Self::Postgres => super::Value::Texts(keys.to_vec()),
-            Self::Sqlite => super::Value::Text(sqlite::json_path(keys)),
+            Self::Sqlite => super::Value::Text(sqlite::json_paths(keys)),
         }
     }
 

@@ -17,23 +17,46 @@ pub(super) fn in_list(column: &str, placeholder: &str) -> String {
 
 /// Text like PostgreSQL's `#>>`: scalars as text, true and false in words, objects as JSON.
 pub(super) fn json_text(column: &str, placeholder: &str) -> String {
+    let path = existing_path(column, placeholder);
     format!(
-        "(CASE json_type({column}, {placeholder}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' \
-         WHEN 'null' THEN NULL ELSE CAST(json_extract({column}, {placeholder}) AS TEXT) END)"
+        "(CASE json_type({column}, {path}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' \
+         WHEN 'null' THEN NULL ELSE CAST(json_extract({column}, {path}) AS TEXT) END)"
     )
 }
 
-/// `$."a"."b"`; keys that are whole numbers also index arrays.
-pub(super) fn json_path(keys: &[String]) -> String {
+pub(super) fn json_array_contains(column: &str, placeholder: &str, text: &str) -> String {
+    let path = existing_path(column, placeholder);
+    format!(
+        "(json_type({column}, {path}) = 'array' AND EXISTS (SELECT 1 FROM \
+         json_each({column}, {path}) WHERE json_each.type = 'text' AND json_each.value = {text}))"
+    )
+}
+
+/// Two paths as a JSON array: a key that is a whole number is an index of a list in the first and
+/// a key of an object in the second, because PostgreSQL takes it for either.
+pub(super) fn json_paths(keys: &[String]) -> String {
+    serde_json::json!([json_path(keys, true), json_path(keys, false)]).to_string()
+}
+
+/// The one of [`json_paths`] that leads somewhere.
+fn existing_path(column: &str, placeholder: &str) -> String {
+    format!(
+        "(CASE WHEN json_type({column}, {placeholder} ->> 0) IS NULL \
+         THEN {placeholder} ->> 1 ELSE {placeholder} ->> 0 END)"
+    )
+}
+
+/// `$."a"."b"`, or `$."a"[0]` where whole numbers are indexes.
+fn json_path(keys: &[String], indexes: bool) -> String {
     let mut path = "$".to_owned();
     for key in keys {
-        if !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()) {
+        if indexes && !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_digit()) {
             path.push('[');
             path.push_str(key);
             path.push(']');
         } else {
             path.push_str(".\"");
-            path.push_str(&key.replace('"', "\\\""));
+            path.push_str(&key.replace('\\', "\\\\").replace('"', "\\\""));
             path.push('"');
         }
     }

@@ -144,9 +144,8 @@ async fn read_body(headers: &HeaderMap, body: Body, origin: &Origin) -> Result<B
     }
     axum::body::to_bytes(body, max).await.map_err(|error| {
         // axum says neither which: a body that ended early has no length limit as its source.
-        let cut = std::error::Error::source(&error).is_none_or(|source| {
-            !source.to_string().contains("length limit")
-        });
+        let cut = std::error::Error::source(&error)
+            .is_none_or(|source| !source.to_string().contains("length limit"));
         if cut {
             let message = say("the body could not be read", "o corpo não pôde ser lido");
             refused(StatusCode::BAD_REQUEST, Code::Invalid, &message, origin)

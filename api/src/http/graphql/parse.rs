@@ -36,11 +36,9 @@ pub(super) fn body(bytes: &[u8]) -> Result<Incoming> {
     let may_have_nul = text.contains("\\u0000");
     match value {
         Value::Array(parts) => batch(parts, may_have_nul),
-        Value::Object(_)
-        | Value::Null
-        | Value::Bool(_)
-        | Value::Number(_)
-        | Value::String(_) => request(value, may_have_nul).map(Incoming::One),
+        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            request(value, may_have_nul).map(Incoming::One)
+        }
     }
 }
 
@@ -104,10 +102,7 @@ pub(super) fn parameters(query: &str) -> Result<Request> {
 
 fn complete(request: Request) -> Result<Request> {
     if request.query.is_none() && !request.extensions.contains_key("persistedQuery") {
-        return Err(Error::invalid_field(
-            "query",
-            say("\"query\" is missing", "falta \"query\""),
-        ));
+        return Err(Error::invalid_field("query", say("\"query\" is missing", "falta \"query\"")));
     }
     Ok(request)
 }

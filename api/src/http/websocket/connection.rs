@@ -161,7 +161,8 @@ impl Connection {
             return send(socket, message::error(&id, &answer.body)).await;
         }
         let (handle, registration) = AbortHandle::new_pair();
-        let said = operation_of(self.door.clone(), self.bearer.clone(), self.origin.clone(), request);
+        let said =
+            operation_of(self.door.clone(), self.bearer.clone(), self.origin.clone(), request);
         let tagged = {
             let id = id.clone();
             said.map(move |said| (id.clone(), said)).boxed()
@@ -197,25 +198,30 @@ fn operation_of(
     origin: Origin,
     request: Request,
 ) -> BoxStream<'static, Said> {
-    let started = async move {
-        let caller = match caller(&door, bearer.as_deref(), &origin).await {
-            Ok(caller) => caller,
-            Err(Close::Forbidden) => {
-                return futures::stream::iter([Said::Forbidden]).boxed();
-            }
-            Err(_other) => {
-                let error = Error::unavailable("credentials could not be checked");
-                let body = Answer::of_error(&error, &origin).body;
-                return futures::stream::iter([Said::Failed(body)]).boxed();
-            }
+    let started =
+        async move {
+            let caller = match caller(&door, bearer.as_deref(), &origin).await {
+                Ok(caller) => caller,
+                Err(Close::Forbidden) => {
+                    return futures::stream::iter([Said::Forbidden]).boxed();
+                }
+                Err(_other) => {
+                    let error = Error::unavailable("credentials could not be checked");
+                    let body = Answer::of_error(&error, &origin).body;
+                    return futures::stream::iter([Said::Failed(body)]).boxed();
+                }
+            };
+            operation::stream(&door, caller, request)
+                .map(|answer| {
+                    if answer.executed {
+                        Said::Next(answer.body)
+                    } else {
+                        Said::Failed(answer.body)
+                    }
+                })
+                .chain(futures::stream::iter([Said::Complete]))
+                .boxed()
         };
-        operation::stream(&door, caller, request)
-            .map(|answer| {
-                if answer.executed { Said::Next(answer.body) } else { Said::Failed(answer.body) }
-            })
-            .chain(futures::stream::iter([Said::Complete]))
-            .boxed()
-    };
     futures::stream::once(started).flatten().boxed()
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct AccessToken {
 impl AccessToken {
     /// `expires_at`, and the leeway that clocks of several machines need.
     pub(crate) fn accepted_until(&self) -> DateTime<Utc> {
-        self.expires_at + leeway()
+        self.expires_at.checked_add_signed(leeway()).unwrap_or(self.expires_at)
     }
 }
 
@@ -68,7 +68,7 @@ impl Signer {
         }
     }
 
-    /// The text of a token that begins at `token.expires_at` less its life.
+    /// The text of a token that is issued at `now`.
     pub(crate) fn sign(&self, token: &AccessToken, now: DateTime<Utc>) -> Result<String> {
         let mut header = Header::new(Algorithm::HS256);
         header.typ = Some(TYPE.to_owned());

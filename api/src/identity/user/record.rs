@@ -24,7 +24,8 @@ fn declaration() -> Record {
         )
         .external(Column::ExternalSystem, Column::ExternalId)
         .owned_by(OwnerPath::Column("id"))
-        .searched(&["full_name", "email"])
+        // Not the e-mail: who may not read it must not find out by searching.
+        .searched(&["full_name"])
         .ordered_by("fullName", false)
         .changes(Changes {
             enabled: true,

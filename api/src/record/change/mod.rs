@@ -1,13 +1,71 @@
-//! Writes.
+//! Writes: one transaction carries a change into the world: the row, its audit entry, its event, its
+//! outbox row and the epochs it touches.
+//!
+//! A [`Session`] collects what changes in one transaction; [`Session::finish`] writes the trail of all
+//! of it with one statement per table, epochs last.
 
+mod bulk;
+mod checked;
+mod destroy;
+mod effects;
+mod image;
+pub mod input;
+pub mod mutation;
+mod session;
+mod store;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
 
-use crate::db::Value;
+use uuid::Uuid;
+
+use super::declare::Record;
+use crate::ctx::Ctx;
+use crate::db::{Conn, Value};
+use crate::error::Result;
+
+pub use bulk::{BulkOutcome, BulkRow, bulk_upsert};
+pub use session::Session;
+
+/// A row by column.
+pub type Values = BTreeMap<&'static str, Value>;
+
+/// What a statement writes: columns of fields and those that the engine derives.
+type Columns = BTreeMap<Cow<'static, str>, Value>;
 
 /// A row on its way into its table.
 pub struct RowChange {
-    /// The row as it is now; absent on create. By column.
-    pub old: Option<BTreeMap<&'static str, Value>>,
-    /// The columns about to be written.
-    pub new: BTreeMap<&'static str, Value>,
+    pub record: &'static Record,
+    pub id: Uuid,
+    /// The row as it is now; absent on create.
+    pub old: Option<Values>,
+    /// The columns to be written.
+    pub new: Values,
+    /// Imports may set any state; the verbs of the API are bound by the machines.
+    pub imported: bool,
 }
+
+impl RowChange {
+    /// The value of a column after the change.
+    pub fn after(&self, column: &str) -> Option<&Value> {
+        self.new.get(column).or_else(|| self.old.as_ref().and_then(|old| old.get(column)))
+    }
+
+    /// Whether the change gives the column another value.
+    pub fn changes(&self, column: &str) -> bool {
+        match (self.new.get(column), &self.old) {
+            (Some(new), Some(old)) => old.get(column) != Some(new),
+            (new, _) => new.is_some(),
+        }
+    }
+}
+
+/// A record's own rule, over the row about to be written: refuses it, completes it, or writes what
+/// belongs to it in the same transaction.
+pub type Rule = for<'a> fn(
+    &'a Ctx,
+    &'a Conn,
+    &'a mut RowChange,
+) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use uuid::Uuid;
 
 use super::declare::Source;
-use super::plan::{Child, Level, List, Lookup, One};
+use super::plan::{Child, Deleted, Level, List, Lookup, One};
 use super::search::Tier;
 use crate::access::{Permit, Reader};
 use crate::ctx::Ctx;
@@ -197,16 +197,27 @@ async fn look_up(
             ids.push(id);
         }
     }
+    by_ids(ctx, conn, (&lookup.level, lookup.id), ids, Deleted::Exclude).await
+}
+
+/// Fetches rows by their ids; `id` is the column of the select list that holds them.
+pub async fn by_ids(
+    ctx: &Ctx,
+    conn: &Conn,
+    (plan, id): (&Level, usize),
+    ids: Vec<Uuid>,
+    deleted: Deleted,
+) -> Result<FetchedLookup> {
     let mut rows = Vec::new();
     if !ids.is_empty() {
-        let statement = statement::by_ids(conn.dialect(), &lookup.level, ids)?;
-        rows = conn.rows(base_reader(&lookup.level)?, &statement).await?;
+        let statement = statement::by_ids(conn.dialect(), plan, ids, deleted)?;
+        rows = conn.rows(base_reader(plan)?, &statement).await?;
     }
     let mut by_id = HashMap::with_capacity(rows.len());
     for (number, row) in rows.iter().enumerate() {
-        by_id.insert(row.required_id(lookup.id)?, number);
+        by_id.insert(row.required_id(id)?, number);
     }
-    let level = below(ctx, conn, &lookup.level, rows).await?;
+    let level = below(ctx, conn, plan, rows).await?;
     Ok(FetchedLookup { level, by_id })
 }
 

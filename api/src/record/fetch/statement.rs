@@ -31,9 +31,14 @@ pub(super) fn one(dialect: Dialect, plan: &One) -> Result<Statement> {
 }
 
 /// Records by a list of ids.
-pub(super) fn by_ids(dialect: Dialect, level: &Level, ids: Vec<Uuid>) -> Result<Statement> {
+pub(super) fn by_ids(
+    dialect: Dialect,
+    level: &Level,
+    ids: Vec<Uuid>,
+    deleted: Deleted,
+) -> Result<Statement> {
     let mut sql = for_tenant(dialect, tenant_of(level)?);
-    let mut conditions = base_conditions(&mut sql, level, Deleted::Exclude)?;
+    let mut conditions = base_conditions(&mut sql, level, deleted)?;
     let list = sql.bind(Value::Ids(ids));
     conditions.push(sql.dialect.in_ids("t0.id", &list));
     let columns = select_list(level, None);

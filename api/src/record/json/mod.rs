@@ -3,7 +3,7 @@
 mod shape;
 mod value;
 
-pub use shape::{write_list, write_one};
+pub use shape::{write_list, write_one, write_row};
 pub use value::{
     push_bool, push_date, push_float, push_instant, push_int, push_money, push_text, write_value,
 };

@@ -20,6 +20,16 @@ pub fn write_one(out: &mut Vec<u8>, plan: &One, fetched: &Fetched) -> Result<()>
     Writer { level: &plan.level, fetched }.object(out, &plan.shape, 0)
 }
 
+/// Writes one of several rows fetched together.
+pub fn write_row(
+    out: &mut Vec<u8>,
+    level: &Level,
+    fetched: &Fetched,
+    (shape, number): (&Shape, usize),
+) -> Result<()> {
+    Writer { level, fetched }.object(out, shape, number)
+}
+
 /// Writes a connection.
 pub fn write_list(out: &mut Vec<u8>, plan: &List, fetched: &FetchedList) -> Result<()> {
     let page = Page {

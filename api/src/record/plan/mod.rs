@@ -3,6 +3,7 @@
 
 mod level;
 mod list;
+mod result;
 
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ use crate::ctx::Ctx;
 use crate::db::{NullOf, Value};
 use crate::error::{Error, Result, say};
 use crate::limits;
+
+pub use result::{ById, ManyResult, ResultNode};
 
 /// Rows of one record with their to-one relations: one statement.
 pub struct Level {

@@ -3,11 +3,13 @@
 
 mod build;
 mod inputs;
+mod mutations;
 mod outputs;
 mod scalars;
 
 pub use build::{enum_type, field, input_object, input_value, object};
 pub use inputs::register_inputs;
+pub use mutations::{mutation_fields, register_mutations};
 pub use outputs::{register_outputs, root_fields};
 pub use scalars::register_shared;
 
@@ -23,6 +25,7 @@ pub fn register(registry: &mut Registry, record: &Record) {
     register_outputs(registry, record);
     if !record.is_virtual() {
         register_inputs(registry, record);
+        register_mutations(registry, record);
     }
     for field in &record.fields {
         if let Some(of) = field.enum_type() {

@@ -162,7 +162,7 @@ fn deleted_argument(record: &Record) -> Option<MetaInputValue> {
     record.soft_delete.then(|| input_value("deleted", "Deleted", "EXCLUDE by default."))
 }
 
-fn with_arguments(mut field: MetaField, arguments: Vec<MetaInputValue>) -> MetaField {
+pub(super) fn with_arguments(mut field: MetaField, arguments: Vec<MetaInputValue>) -> MetaField {
     field.args = arguments.into_iter().map(|each| (each.name.clone(), each)).collect();
     field
 }

@@ -39,6 +39,15 @@ pub fn register_shared(registry: &mut Registry) {
             .map(|name| field(name, "Boolean!", ""))
             .collect(),
     ));
+    add(object(
+        "MutationError",
+        "Why one row of a batch was refused.",
+        vec![
+            field("code", "String!", "One of the closed list of codes."),
+            field("message", "String!", ""),
+            field("field", "String", "The input that is wrong."),
+        ],
+    ));
     for (name, about, values) in ENUMS {
         add(plain_enum(name, about, values.iter().map(|value| ((*value).to_owned(), ""))));
     }
@@ -73,7 +82,12 @@ const SCALARS: [(&str, &str, &str); 6] = [
     ("JSON", "Any JSON value.", "https://www.rfc-editor.org/rfc/rfc8259"),
 ];
 
-const ENUMS: [(&str, &str, &[&str]); 4] = [
+const ENUMS: [(&str, &str, &[&str]); 5] = [
+    (
+        "BatchMode",
+        "ATOMIC: all rows or none. PER_ROW: each row by itself, with a result of its own.",
+        &["ATOMIC", "PER_ROW"],
+    ),
     ("OrderDirection", "", &["ASC", "DESC"]),
     ("NullsOrder", "Where rows without a value stand.", &["FIRST", "LAST"]),
     ("Deleted", "Whether deleted rows are listed.", &["EXCLUDE", "INCLUDE", "ONLY"]),

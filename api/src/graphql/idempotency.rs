@@ -1,0 +1,135 @@
+//! Idempotency keys: a mutation sent twice under one key is done once, and answered alike. The key
+//! and the answer are stored in the transaction of the change.
+
+use chrono::TimeDelta;
+use sha2::{Digest, Sha256};
+
+use crate::access::SystemHandle;
+use crate::ctx::Ctx;
+use crate::db::{Conn, Statement, Value};
+use crate::error::{Error, Result, say};
+use crate::limits;
+use crate::record::selection::Selected;
+
+const KEY_CHARS_MAX: usize = 255;
+
+/// A key in use by one mutation.
+pub(super) struct Key {
+    id: String,
+    argument_hash: String,
+}
+
+/// What a key says of a mutation.
+pub(super) enum Claim {
+    /// It was done before; this was the answer.
+    Done(String),
+    /// It is to be done now.
+    Fresh,
+}
+
+impl Key {
+    /// The key of one mutation of an operation: it belongs to the caller and the response key, and
+    /// to these very arguments and this selection.
+    pub(super) fn new(ctx: &Ctx, text: &str, selected: &Selected) -> Result<Self> {
+        if text.is_empty() || text.chars().count() > KEY_CHARS_MAX {
+            return Err(Error::invalid_field(
+                "key",
+                say(
+                    "an idempotency key has 1 to 255 characters",
+                    "uma chave de idempotência tem de 1 a 255 caracteres",
+                ),
+            ));
+        }
+        let actor = ctx.actor.user_id.to_string();
+        let id = digest(&[&actor, text, &selected.key]);
+        let argument_hash = digest(&[&selected.name, &format!("{:?}", shape(selected))]);
+        Ok(Self { id, argument_hash })
+    }
+
+    /// Takes the key for this transaction. Another transaction under the same key is waited for.
+    pub(super) async fn claim(&self, ctx: &Ctx, conn: &Conn) -> Result<Claim> {
+        let permit = SystemHandle::for_tenant(ctx.tenant_id());
+        let dialect = conn.dialect();
+        let now = ctx.now();
+        let place = |number| dialect.placeholder(number);
+        let values = vec![
+            Value::Id(ctx.tenant_id()),
+            Value::Text(self.id.clone()),
+            Value::Text(self.argument_hash.clone()),
+            Value::Instant(now),
+            Value::Instant(now + TimeDelta::hours(limits::IDEMPOTENCY_HOURS)),
+        ];
+        // An expired key is as good as new.
+        let taken = format!(
+            "INSERT INTO idempotency_keys \
+             (tenant_id, id, argument_hash, response, created_at, expires_at) \
+             VALUES ({}, {}, {}, '', {}, {}) ON CONFLICT (tenant_id, id) DO UPDATE SET \
+             argument_hash = excluded.argument_hash, response = '', \
+             created_at = excluded.created_at, expires_at = excluded.expires_at \
+             WHERE idempotency_keys.expires_at < excluded.created_at",
+            place(1),
+            place(2),
+            place(3),
+            place(4),
+            place(5)
+        );
+        if conn.execute(&permit, &Statement::new(taken, values)).await? == 1 {
+            return Ok(Claim::Fresh);
+        }
+        let known = format!(
+            "SELECT argument_hash, response FROM idempotency_keys \
+             WHERE tenant_id = {} AND id = {}",
+            place(1),
+            place(2)
+        );
+        let values = vec![Value::Id(ctx.tenant_id()), Value::Text(self.id.clone())];
+        let row = conn.row(&permit, &Statement::new(known, values)).await?;
+        let row = row.ok_or_else(|| Error::unavailable("an idempotency key went away"))?;
+        if row.text(0)?.as_deref() != Some(self.argument_hash.as_str()) {
+            return Err(Error::conflict(say(
+                "this idempotency key was used with other arguments",
+                "esta chave de idempotência foi usada com outros argumentos",
+            )));
+        }
+        Ok(Claim::Done(row.text(1)?.unwrap_or_default()))
+    }
+
+    /// Stores the answer.
+    pub(super) async fn keep(&self, ctx: &Ctx, conn: &Conn, answer: &[u8]) -> Result<()> {
+        let permit = SystemHandle::for_tenant(ctx.tenant_id());
+        let dialect = conn.dialect();
+        let sql = format!(
+            "UPDATE idempotency_keys SET response = {} WHERE tenant_id = {} AND id = {}",
+            dialect.placeholder(3),
+            dialect.placeholder(1),
+            dialect.placeholder(2)
+        );
+        let values = vec![
+            Value::Id(ctx.tenant_id()),
+            Value::Text(self.id.clone()),
+            Value::Text(String::from_utf8_lossy(answer).into_owned()),
+        ];
+        conn.execute(&permit, &Statement::new(sql, values)).await.map(drop)
+    }
+}
+
+/// Arguments and selection, without positions.
+fn shape(selected: &Selected) -> (String, Vec<(String, String)>, Vec<String>) {
+    let arguments =
+        selected.arguments.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
+    let below = selected
+        .children
+        .iter()
+        .map(|child| format!("{}:{}{:?}", child.key, child.name, shape(child)))
+        .collect();
+    (selected.name.clone(), arguments, below)
+}
+
+fn digest(parts: &[&str]) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update(part.len().to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,160 @@
+//! Values on their way into a row: normal forms, lengths, ranges, defaults, and the columns that the
+//! engine keeps itself (folded twins, search text).
+
+use std::borrow::Cow;
+
+use super::{Columns, RowChange, Values};
+use crate::ctx::Ctx;
+use crate::db::Value;
+use crate::error::{Error, Result, say};
+use crate::record::declare::{Default, Field, Record};
+use crate::record::kind::Kind;
+
+/// Brings a value into the form in which it is stored, or refuses it.
+pub(super) fn normal(field: &Field, value: Value) -> Result<Value> {
+    let value = match (&value, field.check) {
+        (Value::Null(_), _) | (_, None) => value,
+        (_, Some(check)) => check(value).map_err(|error| error.at(field.name.clone()))?,
+    };
+    match &value {
+        Value::Null(_) if !field.nullable => Err(required(field)),
+        Value::Text(text) if text.chars().count() > field.chars_max => {
+            let max = field.chars_max;
+            Err(Error::invalid_field(
+                field.name.clone(),
+                say(
+                    format!("at most {max} characters"),
+                    format!("no máximo {max} caracteres"),
+                ),
+            ))
+        }
+        Value::Text(text)
+            if text.trim().is_empty()
+                && !field.nullable
+                && matches!(field.kind, Kind::Text | Kind::Code) =>
+        {
+            Err(required(field))
+        }
+        Value::Int(number) => {
+            if let Some((from, to)) = field.range
+                && !(from..=to).contains(number)
+            {
+                return Err(Error::invalid_field(
+                    field.name.clone(),
+                    say(format!("must be {from} to {to}"), format!("deve ser de {from} a {to}")),
+                ));
+            }
+            Ok(value)
+        }
+        _ => Ok(value),
+    }
+}
+
+pub(super) fn required(field: &Field) -> Error {
+    Error::invalid_field(
+        field.name.clone(),
+        say(format!("{} is required", field.name), format!("{} é obrigatório", field.name)),
+    )
+}
+
+/// The value of a field that a create leaves out.
+pub(super) fn default_of(ctx: &Ctx, field: &Field) -> Result<Value> {
+    Ok(match &field.default {
+        Default::Value(value) => value.clone(),
+        Default::EmptyObject => Value::Json(serde_json::json!({})),
+        Default::CurrentUser => Value::Id(ctx.actor.user_id),
+        Default::TenantCurrency => Value::Text(ctx.actor.tenant.currency.clone()),
+        Default::Now => Value::Instant(ctx.now()),
+        Default::None if field.nullable => Value::Null(field.kind.bind()),
+        Default::None => return Err(required(field)),
+    })
+}
+
+/// Amounts fit their currency: those without minor units have whole amounts.
+pub(super) fn check_money(change: &RowChange) -> Result<()> {
+    for field in &change.record.fields {
+        let Kind::Money { currency } = field.kind else { continue };
+        if !change.new.contains_key(field.column) && !change.new.contains_key(currency) {
+            continue;
+        }
+        let whole = match change.after(currency) {
+            Some(Value::Text(code)) => entity::value::currency::has_no_minor_unit(code),
+            _ => false,
+        };
+        if let Some(Value::Int(amount)) = change.after(field.column)
+            && whole
+            && amount % 100 != 0
+        {
+            return Err(Error::invalid_field(
+                field.name.clone(),
+                say(
+                    "amounts of this currency have no decimals",
+                    "valores nesta moeda não têm decimais",
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The status machine, for the verbs of the API.
+pub(super) fn check_status(change: &RowChange) -> Result<()> {
+    let (Some(machine), Some(old)) = (change.record.changes.status, &change.old) else {
+        return Ok(());
+    };
+    let Some(field) = change.record.find_field(machine.field) else { return Ok(()) };
+    if change.imported || !change.changes(field.column) {
+        return Ok(());
+    }
+    let (Some(Value::Text(from)), Some(Value::Text(to))) =
+        (old.get(field.column), change.new.get(field.column))
+    else {
+        return Ok(());
+    };
+    if (machine.moves)(from, to) {
+        return Ok(());
+    }
+    Err(Error::conflict_field(
+        field.name.clone(),
+        say(
+            format!("{} cannot go from {from} to {to}", change.record.name),
+            format!("{} não pode passar de {from} para {to}", change.record.name),
+        ),
+    ))
+}
+
+/// The columns to write: those that change, their folded twins, and the search text where one of its
+/// parts changes.
+pub(super) fn with_derived(change: &RowChange) -> Columns {
+    let record: &Record = change.record;
+    let mut columns: Columns =
+        change.new.iter().map(|(column, value)| (Cow::Borrowed(*column), value.clone())).collect();
+    for field in record.fields.iter().filter(|field| field.folded) {
+        if let Some(value) = change.new.get(field.column) {
+            let folded = match value {
+                Value::Text(text) => Value::Text(entity::value::fold::fold(text)),
+                other => other.clone(),
+            };
+            columns.insert(Cow::Owned(format!("{}_folded", field.column)), folded);
+        }
+    }
+    let touched = record.searched.iter().any(|column| change.new.contains_key(column));
+    if !record.searched.is_empty() && (touched || change.old.is_none()) {
+        let parts: Vec<&str> = record
+            .searched
+            .iter()
+            .filter_map(|column| match change.after(column) {
+                Some(Value::Text(text)) => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        let text = entity::value::fold::search_text(&parts);
+        columns.insert(Cow::Borrowed("search_text"), Value::Text(text));
+    }
+    columns
+}
+
+/// Only what really changes.
+pub(super) fn keep_changes(old: &Values, new: Values) -> Values {
+    new.into_iter().filter(|(column, value)| old.get(column) != Some(value)).collect()
+}

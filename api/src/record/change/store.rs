@@ -1,0 +1,197 @@
+//! The statements of writes.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use super::{Columns, Values};
+use crate::access::{Permit, Reader, RowRule};
+use crate::db::{Conn, NullOf, Row, Statement, Value};
+use crate::error::{Error, Result};
+use crate::record::declare::Record;
+use crate::record::sql::{all_of, for_tenant, row_rule};
+
+/// The columns of a record's fields, with their types, each once.
+pub(super) fn columns(record: &Record) -> Vec<(&'static str, NullOf)> {
+    let mut columns: Vec<(&'static str, NullOf)> = Vec::with_capacity(record.fields.len());
+    for field in &record.fields {
+        if !columns.iter().any(|(known, _)| *known == field.column) {
+            columns.push((field.column, field.kind.bind()));
+        }
+    }
+    columns
+}
+
+fn read_row(columns: &[(&'static str, NullOf)], row: &Row) -> Result<Values> {
+    columns
+        .iter()
+        .enumerate()
+        .map(|(index, (column, bind))| Ok((*column, row.value(index, *bind)?)))
+        .collect()
+}
+
+/// A row found for a change.
+pub(super) struct Found {
+    pub(super) values: Values,
+    /// The row is among those that the caller may change.
+    pub(super) allowed: bool,
+}
+
+/// Locks and reads rows by id, deleted ones too; those that `reader` may not see are absent.
+pub(super) async fn lock(
+    conn: &Conn,
+    record: &Record,
+    reader: &Reader,
+    writable: &RowRule,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Found>> {
+    let mut sql = for_tenant(conn.dialect(), reader.tenant_id());
+    let columns = columns(record);
+    let names: Vec<String> = columns.iter().map(|(column, _)| format!("t0.{column}")).collect();
+    let allowed = row_rule(&mut sql, record, "t0", writable).unwrap_or_else(|| "TRUE".to_owned());
+    let mut conditions = vec![sql.tenant_is("t0")];
+    if let [id] = ids {
+        let id = sql.bind(Value::Id(*id));
+        conditions.push(format!("t0.id = {id}"));
+    } else {
+        let list = sql.bind(Value::Ids(ids.to_vec()));
+        conditions.push(sql.dialect.in_ids("t0.id", &list));
+    }
+    conditions.extend(row_rule(&mut sql, record, "t0", reader.rows()));
+    let lock = sql.dialect.for_update();
+    sql.push(&format!(
+        "SELECT {}, ({allowed}) FROM {} t0 WHERE {} ORDER BY t0.id{lock}",
+        names.join(", "),
+        record.table,
+        all_of(&conditions)
+    ));
+    let rows = conn.rows(reader, &sql.finish()).await?;
+    let mut found = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        let values = read_row(&columns, row)?;
+        let allowed = row.bool(columns.len())?.unwrap_or_default();
+        if let Some(Value::Id(id)) = values.get("id") {
+            found.insert(*id, Found { values, allowed });
+        }
+    }
+    Ok(found)
+}
+
+/// Living rows whose columns equal the given values, by a natural key.
+pub(super) async fn by_key(
+    conn: &Conn,
+    record: &Record,
+    permit: &impl Permit,
+    key: &[(&'static str, Value)],
+) -> Result<Option<Uuid>> {
+    let mut sql = for_tenant(conn.dialect(), permit.tenant_id());
+    let mut conditions = vec![sql.tenant_is("t0")];
+    if record.soft_delete {
+        conditions.push("t0.deleted_at IS NULL".to_owned());
+    }
+    for (column, value) in key {
+        let placeholder = sql.bind(value.clone());
+        conditions.push(format!("t0.{column} = {placeholder}"));
+    }
+    sql.push(&format!("SELECT t0.id FROM {} t0 WHERE {}", record.table, all_of(&conditions)));
+    match conn.row(permit, &sql.finish()).await? {
+        Some(row) => row.id(0),
+        None => Ok(None),
+    }
+}
+
+/// Which of these ids are living rows within a rule.
+pub(super) async fn visible(
+    conn: &Conn,
+    record: &Record,
+    (permit, rule): (&impl Permit, &RowRule),
+    ids: Vec<Uuid>,
+) -> Result<Vec<Uuid>> {
+    let mut sql = for_tenant(conn.dialect(), permit.tenant_id());
+    let mut conditions = vec![sql.tenant_is("t0")];
+    if record.soft_delete {
+        conditions.push("t0.deleted_at IS NULL".to_owned());
+    }
+    let list = sql.bind(Value::Ids(ids));
+    conditions.push(sql.dialect.in_ids("t0.id", &list));
+    conditions.extend(row_rule(&mut sql, record, "t0", rule));
+    sql.push(&format!("SELECT t0.id FROM {} t0 WHERE {}", record.table, all_of(&conditions)));
+    conn.rows(permit, &sql.finish()).await?.iter().map(|row| row.required_id(0)).collect()
+}
+
+/// Inserts rows that all have the same columns.
+pub(super) async fn insert(
+    conn: &Conn,
+    record: &Record,
+    permit: &impl Permit,
+    rows: Vec<Columns>,
+) -> Result<()> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let mut columns: Vec<String> = vec!["tenant_id".to_owned()];
+    columns.extend(first.keys().map(ToString::to_string));
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let rows = rows
+        .into_iter()
+        .map(|row| {
+            let mut values = vec![Value::Id(permit.tenant_id())];
+            values.extend(row.into_values());
+            values
+        })
+        .collect();
+    conn.insert(permit, record.table, &columns, rows).await
+}
+
+/// Writes the given columns of one row.
+pub(super) async fn update(
+    conn: &Conn,
+    record: &Record,
+    permit: &impl Permit,
+    id: Uuid,
+    columns: &Columns,
+) -> Result<()> {
+    let mut sql = for_tenant(conn.dialect(), permit.tenant_id());
+    let assignments: Vec<String> = columns
+        .iter()
+        .map(|(column, value)| format!("{column} = {}", sql.bind(value.clone())))
+        .collect();
+    let id = sql.bind(Value::Id(id));
+    let tenant = sql.dialect.placeholder(1);
+    sql.push(&format!(
+        "UPDATE {} SET {} WHERE tenant_id = {tenant} AND id = {id}",
+        record.table,
+        assignments.join(", ")
+    ));
+    let changed = conn.execute(permit, &sql.finish()).await?;
+    if changed == 1 { Ok(()) } else { Err(Error::internal("a locked row was not there")) }
+}
+
+/// Ids of rows of `record` whose `column` is one of `ids`.
+pub(super) async fn referring(
+    conn: &Conn,
+    record: &Record,
+    permit: &impl Permit,
+    (column, ids): (&'static str, Vec<Uuid>),
+) -> Result<Vec<Uuid>> {
+    let mut sql = for_tenant(conn.dialect(), permit.tenant_id());
+    let tenant = sql.tenant_is("t0");
+    let list = sql.bind(Value::Ids(ids));
+    let inside = sql.dialect.in_ids(&format!("t0.{column}"), &list);
+    sql.push(&format!("SELECT t0.id FROM {} t0 WHERE {tenant} AND {inside}", record.table));
+    conn.rows(permit, &sql.finish()).await?.iter().map(|row| row.required_id(0)).collect()
+}
+
+/// Removes rows for good.
+pub(super) async fn remove(
+    conn: &Conn,
+    record: &Record,
+    permit: &impl Permit,
+    ids: Vec<Uuid>,
+) -> Result<()> {
+    let mut sql = for_tenant(conn.dialect(), permit.tenant_id());
+    let tenant = sql.dialect.placeholder(1);
+    let list = sql.bind(Value::Ids(ids));
+    let inside = sql.dialect.in_ids("id", &list);
+    sql.push(&format!("DELETE FROM {} WHERE tenant_id = {tenant} AND {inside}", record.table));
+    conn.execute(permit, &Statement { ..sql.finish() }).await?;
+    Ok(())
+}
