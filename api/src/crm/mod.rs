@@ -12,13 +12,14 @@ pub mod deal;
 pub mod deal_activity;
 pub mod lead;
 pub mod lead_interaction;
+pub mod pipeline;
 pub mod pipeline_stage;
 
 use crate::record::Record;
 
 /// The records of this room, in the order of the schema's documentation.
 pub fn records() -> Vec<&'static Record> {
-    vec![
+    let mut records = vec![
         company::record(),
         contact::record(),
         lead::record::record(),
@@ -26,5 +27,7 @@ pub fn records() -> Vec<&'static Record> {
         pipeline_stage::record(),
         deal::record::record(),
         deal_activity::record(),
-    ]
+    ];
+    records.extend(pipeline::records());
+    records
 }

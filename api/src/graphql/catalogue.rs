@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use crate::record::Record;
 use crate::record::change::mutation::WriteKind;
+use crate::record::change::verb::Verb;
 use crate::record::operation::ReadKind;
 use crate::{crm, identity};
 
@@ -15,11 +16,18 @@ pub struct Entry<K> {
     pub kind: K,
 }
 
+/// What a root field of the mutation type stands for.
+#[derive(Clone, Copy)]
+pub enum Write {
+    Engine(Entry<WriteKind>),
+    Verb(&'static Verb),
+}
+
 /// The records of the schema and their root fields.
 pub struct Catalogue {
     pub records: Vec<&'static Record>,
     reads: HashMap<String, Entry<ReadKind>>,
-    writes: HashMap<String, Entry<WriteKind>>,
+    writes: HashMap<String, Write>,
 }
 
 impl Catalogue {
@@ -27,7 +35,7 @@ impl Catalogue {
         self.reads.get(field).copied()
     }
 
-    pub fn write(&self, field: &str) -> Option<Entry<WriteKind>> {
+    pub fn write(&self, field: &str) -> Option<Write> {
         self.writes.get(field).copied()
     }
 
@@ -53,7 +61,10 @@ fn build() -> Catalogue {
         reads.insert(record.plural.to_owned(), entry(ReadKind::List));
         for kind in WriteKind::ALL.into_iter().filter(|kind| kind.fits(record)) {
             let name = format!("{}{}", record.singular, kind.suffix());
-            writes.insert(name, Entry { record, kind });
+            writes.insert(name, Write::Engine(Entry { record, kind }));
+        }
+        for verb in record.changes.verbs {
+            writes.insert(verb.name.to_owned(), Write::Verb(verb));
         }
         if record.is_virtual() {
             continue;

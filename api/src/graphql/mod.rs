@@ -30,7 +30,7 @@ use document::Documents;
 use operation::OperationState;
 use roots::{Mutation, Query};
 
-pub use catalogue::{Entry, catalogue};
+pub use catalogue::{Entry, Write, catalogue};
 pub use crate::error::graphql::to_field_error as field_error;
 
 /// One operation as it was sent.

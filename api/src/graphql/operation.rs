@@ -16,9 +16,10 @@ use super::{Caller, errors};
 use crate::ctx::Ctx;
 use crate::db::Conn;
 use crate::error::{Code, Error, Result, say};
-use crate::record::change::mutation::{self, PlannedWrite, WriteKind};
+use crate::record::change::mutation::{self, PlannedWrite};
+use crate::record::change::verb::{self, Verb};
 use crate::record::operation::{self, PlannedRoot, ReadKind};
-use crate::record::plan::Planner;
+use crate::record::plan::{One, Planner};
 use crate::record::selection::{self, Selected};
 
 /// What the operation leaves behind for the response.
@@ -146,7 +147,7 @@ impl OperationState {
     pub(super) async fn write(
         &self,
         context: &Context<'_>,
-        entry: super::Entry<WriteKind>,
+        write: super::Write,
     ) -> ServerResult<()> {
         let field = &context.item.node;
         let key = field.response_key().node.as_str();
@@ -177,7 +178,17 @@ impl OperationState {
         let idempotency = idempotency_key(context, ctx).map_err(|error| fail(&error))?;
         let mut planner = Planner::new(ctx);
         let planned = planner.at(selected, |planner| {
-            mutation::plan(planner, entry.record, entry.kind, selected)
+            Ok(match write {
+                super::Write::Engine(entry) => Planned::Engine(mutation::plan(
+                    planner,
+                    entry.record,
+                    entry.kind,
+                    selected,
+                )?),
+                super::Write::Verb(verb) => {
+                    Planned::Verb(verb, Box::new(verb::plan(planner, verb, selected)?))
+                }
+            })
         });
         let mut planned = planned.map_err(|refused| {
             self.note(&refused.error);
@@ -192,7 +203,7 @@ impl OperationState {
     async fn transact(
         &self,
         ctx: &Ctx,
-        planned: &mut PlannedWrite,
+        planned: &mut Planned,
         selected: &Selected,
         idempotency: Option<String>,
     ) -> Result<Vec<u8>> {
@@ -204,7 +215,14 @@ impl OperationState {
             return Ok(answer.into_bytes());
         }
         let mut text = Vec::with_capacity(1024);
-        mutation::run(ctx, &conn, planned, selected, &mut text).await?;
+        match planned {
+            Planned::Engine(planned) => {
+                mutation::run(ctx, &conn, planned, selected, &mut text).await?;
+            }
+            Planned::Verb(verb, plan) => {
+                verb::run(ctx, &conn, (verb, plan), selected, &mut text).await?;
+            }
+        }
         if let Some(key) = &key {
             key.keep(ctx, &conn, &text).await?;
         }
@@ -212,6 +230,12 @@ impl OperationState {
         conn.commit().await?;
         Ok(text)
     }
+}
+
+/// A mutation whose answer is planned.
+enum Planned {
+    Engine(PlannedWrite),
+    Verb(&'static Verb, Box<One>),
 }
 
 /// `@idempotent(key:)` on the field, else the request's `Idempotency-Key`.

@@ -77,13 +77,13 @@ pub(crate) struct EngineMutation;
 
 impl ContainerType for EngineMutation {
     async fn resolve_field(&self, context: &Context<'_>) -> ServerResult<Option<Value>> {
-        let Some(entry) = catalogue().write(context.item.node.name.node.as_str()) else {
+        let Some(write) = catalogue().write(context.item.node.name.node.as_str()) else {
             return Ok(None);
         };
         let state = context
             .data::<Arc<OperationState>>()
             .map_err(|error| error.into_server_error(context.item.pos))?;
-        state.write(context, entry).await?;
+        state.write(context, write).await?;
         Ok(Some(Value::Null))
     }
 }

@@ -31,6 +31,8 @@ pub struct Record {
     /// Columns that `search` looks at; empty when the record cannot be searched.
     pub searched: Vec<&'static str>,
     pub source: Source,
+    /// Arguments of a computed record's list: name, GraphQL type, description.
+    pub arguments: &'static [(&'static str, &'static str, &'static str)],
     pub changes: Changes,
     /// GraphQL field that lists are ordered by when the caller names none; ties by id.
     pub default_order: (&'static str, bool),
@@ -166,6 +168,8 @@ pub struct Changes {
     pub after: Option<super::change::Rule>,
     /// Rows without a record of their own that go when a row is destroyed: table and column.
     pub dependents: Vec<(&'static str, &'static str)>,
+    /// Mutations beyond the engine's own.
+    pub verbs: &'static [super::change::verb::Verb],
 }
 
 /// Allowed moves of a status field; imports may set any.
@@ -197,6 +201,7 @@ pub fn declare<E: EntityTrait>(
         soft_delete: false,
         searched: Vec::new(),
         source: Source::Table,
+        arguments: &[],
         changes: Changes::default(),
         default_order: ("createdAt", true),
     }
@@ -255,6 +260,54 @@ pub fn field<C: ColumnTrait>(column: C, kind: Kind) -> FieldBuilder {
         chars_max: 255,
         range: None,
     })
+}
+
+/// A field of a computed record.
+pub fn computed_field(column: &'static str, kind: Kind, nullable: bool) -> FieldBuilder {
+    FieldBuilder(Field {
+        name: camel_case(column),
+        column,
+        kind,
+        about: "",
+        nullable,
+        filter: false,
+        sort: false,
+        group: false,
+        folded: false,
+        pii: false,
+        write: Write::Never,
+        default: Default::None,
+        check: None,
+        chars_max: usize::MAX,
+        range: None,
+    })
+}
+
+/// Begins the declaration of a record whose rows are computed.
+pub fn declare_computed(
+    name: &'static str,
+    plural: &'static str,
+    resource: Resource,
+    compute: ComputeRows,
+) -> Record {
+    Record {
+        name,
+        singular: plural,
+        plural,
+        about: "",
+        table: "",
+        resource,
+        fields: Vec::new(),
+        relations: Vec::new(),
+        computed: Vec::new(),
+        owner: OwnerPath::Everybody,
+        soft_delete: false,
+        searched: Vec::new(),
+        source: Source::Computed(compute),
+        arguments: &[],
+        changes: Changes::default(),
+        default_order: ("", false),
+    }
 }
 
 impl FieldBuilder {
@@ -373,6 +426,28 @@ impl Record {
             .field(field(id, Kind::Code).filter().chars(200))
     }
 
+    /// A to-one relation of a computed record.
+    #[must_use]
+    pub fn one_by(
+        mut self,
+        name: &'static str,
+        column: &'static str,
+        target: fn() -> &'static Record,
+    ) -> Self {
+        let kind = RelationKind::One { column, nullable: true };
+        self.relations.push(Relation { name, about: "", target, kind });
+        self
+    }
+
+    #[must_use]
+    pub fn arguments(
+        mut self,
+        arguments: &'static [(&'static str, &'static str, &'static str)],
+    ) -> Self {
+        self.arguments = arguments;
+        self
+    }
+
     /// A to-one relation named by the column without `_id` (or as given).
     #[must_use]
     pub fn one<C: ColumnTrait>(
@@ -482,6 +557,7 @@ impl Field {
             | Kind::Text
             | Kind::Code
             | Kind::Int
+            | Kind::Float
             | Kind::Bool
             | Kind::Money { .. }
             | Kind::Date

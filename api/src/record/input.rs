@@ -25,6 +25,10 @@ pub fn read(kind: Kind, input: &Input) -> Result<Value> {
         Kind::Int => Value::Int(i64::from(
             i32::try_from(read_int(input)?).map_err(|_out_of_range| wrong("Int", input))?,
         )),
+        Kind::Float => match input {
+            Input::Number(number) => Value::Float(number.as_f64().unwrap_or_default()),
+            other => return Err(wrong("Float", other)),
+        },
         Kind::Bool => match input {
             Input::Boolean(value) => Value::Bool(*value),
             other => return Err(wrong("Boolean", other)),

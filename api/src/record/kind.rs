@@ -11,6 +11,8 @@ pub enum Kind {
     /// Text that machines compare: codes, slugs, sources. Exact, byte order.
     Code,
     Int,
+    /// Of computed records only: ratios and chart values.
+    Float,
     Bool,
     /// Hundredths in a 64-bit integer; `currency` is the column that holds its currency.
     Money { currency: &'static str },
@@ -58,6 +60,7 @@ impl Kind {
             Self::Id => "ID",
             Self::Text | Self::Code => "String",
             Self::Int => "Int",
+            Self::Float => "Float",
             Self::Bool => "Boolean",
             Self::Money { .. } => "Decimal",
             Self::Date => "Date",
@@ -74,6 +77,7 @@ impl Kind {
             Self::Text => "StringFilter".to_owned(),
             Self::Code => "CodeFilter".to_owned(),
             Self::Int => "IntFilter".to_owned(),
+            Self::Float => "FloatComparison".to_owned(),
             Self::Bool => "BooleanFilter".to_owned(),
             Self::Money { .. } => "DecimalFilter".to_owned(),
             Self::Date => "DateFilter".to_owned(),
@@ -90,6 +94,7 @@ impl Kind {
             Self::Text | Self::Code | Self::Enum(_) => NullOf::Text,
             Self::Int | Self::Money { .. } => NullOf::Int,
             Self::Bool => NullOf::Bool,
+            Self::Float => NullOf::Float,
             Self::Date => NullOf::Date,
             Self::Instant => NullOf::Instant,
             Self::Json => NullOf::Json,
@@ -104,6 +109,7 @@ impl Kind {
             | Self::Text
             | Self::Code
             | Self::Bool
+            | Self::Float
             | Self::Date
             | Self::Instant
             | Self::Json
@@ -115,7 +121,13 @@ impl Kind {
     pub fn has_extremes(self) -> bool {
         match self {
             Self::Int | Self::Money { .. } | Self::Date | Self::Instant => true,
-            Self::Id | Self::Text | Self::Code | Self::Bool | Self::Json | Self::Enum(_) => false,
+            Self::Id
+            | Self::Text
+            | Self::Code
+            | Self::Bool
+            | Self::Float
+            | Self::Json
+            | Self::Enum(_) => false,
         }
     }
 }

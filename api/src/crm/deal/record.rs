@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use entity::deal::{Column, Entity};
 
+use super::graphql::VERBS;
+use super::rules;
 use crate::access::Resource;
 use crate::crm::{company, contact, deal_activity, lead, pipeline_stage};
 use crate::identity::user;
@@ -41,6 +43,10 @@ fn declaration() -> Record {
             enabled: true,
             natural_keys: vec![&["externalSystem", "externalId"]],
             emits: Some(("growth", "deal")),
+            before: Some(rules::follow_stage),
+            after: Some(rules::keep_stage_change),
+            dependents: vec![("deal_stage_changes", "deal_id")],
+            verbs: &VERBS,
             ..Changes::default()
         });
     relations(fields(declared))
@@ -75,7 +81,7 @@ fn fields(declared: Record) -> Record {
         )
         .field(field(Column::ExpectedCloseDate, Kind::Date).filter().sort().group())
         .field(field(Column::ActualCloseDate, Kind::Date).filter().sort().group())
-        .field(field(Column::LostReason, Kind::Text))
+        .field(field(Column::LostReason, Kind::Text).about("Why it was lost (motivo da perda)."))
         .field(
             field(Column::StageChangedAt, Kind::Instant)
                 .filter()
@@ -87,7 +93,13 @@ fn fields(declared: Record) -> Record {
         )
         .field(field(Column::Notes, Kind::Text).long())
         .field(field(Column::Metadata, Kind::Json).filter().default(Default::EmptyObject))
-        .field(field(Column::StageId, Kind::Id).filter().group())
+        .field(
+            field(Column::StageId, Kind::Id)
+                .filter()
+                .group()
+                .on_create()
+                .about("Later moves: dealMoveStage."),
+        )
         .field(field(Column::LeadId, Kind::Id).filter())
         .field(field(Column::CompanyId, Kind::Id).filter().group())
         .field(field(Column::ContactId, Kind::Id).filter())

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use entity::lead::{Column, Entity};
 
+use super::graphql::VERBS;
+use super::rules;
 use super::status::{STATUS, TEMPERATURE, may_move};
 use crate::access::Resource;
 use crate::crm::{company, contact, deal, lead_interaction};
@@ -32,6 +34,8 @@ fn declaration() -> Record {
             natural_keys: vec![&["externalSystem", "externalId"]],
             emits: Some(("growth", "lead")),
             status: Some(StatusMachine { field: "status", moves: may_move }),
+            before: Some(rules::guard_status),
+            verbs: &VERBS,
             ..Changes::default()
         });
     relations(fields(declared))

@@ -172,6 +172,16 @@ impl Dialect {
         }
     }
 
+    /// Whole seconds from one instant to a later one.
+    pub fn seconds_between(self, from: &str, to: &str) -> String {
+        match self {
+            Self::Postgres => format!(
+                "CAST(floor(extract(epoch FROM {to})) - floor(extract(epoch FROM {from})) AS bigint)"
+            ),
+            Self::Sqlite => format!("(unixepoch({to}) - unixepoch({from}))"),
+        }
+    }
+
     /// A sum that stays a 64-bit integer (PostgreSQL widens to numeric).
     pub fn sum_int(self, expression: &str) -> String {
         match self {

@@ -122,7 +122,7 @@ fn read_field(reader: &Reader, field: &Field, value: &Input) -> Result<Value> {
 }
 
 /// `input.company.name`
-pub(super) fn prefix(error: Error, name: &str) -> Error {
+pub fn prefix(error: Error, name: &str) -> Error {
     let path = match error.field() {
         Some(field) => format!("{name}.{field}"),
         None => name.to_owned(),

@@ -13,6 +13,7 @@ pub mod input;
 pub mod mutation;
 mod session;
 mod store;
+pub mod verb;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

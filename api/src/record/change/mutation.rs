@@ -139,7 +139,7 @@ pub async fn run(
     }
 }
 
-fn out_of_reach() -> Error {
+pub(super) fn out_of_reach() -> Error {
     Error::forbidden(say(
         "the change would put the record out of your reach",
         "a mudança deixaria o registro fora do seu alcance",

@@ -332,34 +332,40 @@ async fn computed_list(
     plan: &List,
     compute: super::declare::ComputeRows,
 ) -> Result<FetchedList> {
-    let record = plan.level.record;
     let all = compute(ctx, conn, &plan.arguments).await?;
     let total = i64::try_from(all.len()).map_err(Error::internal)?;
     let limit = usize::try_from(plan.page.rows).map_err(Error::internal)?;
     let more = all.len() > limit;
-    let mut rows = Vec::with_capacity(all.len().min(limit));
-    let columns: Vec<Option<usize>> = plan
-        .level
-        .columns
-        .iter()
-        .map(|column| record.fields.iter().position(|field| field.column == column.name))
-        .collect();
-    for values in all.into_iter().take(limit) {
-        rows.push(Row::Computed(
-            columns
-                .iter()
-                .zip(&plan.level.columns)
-                .map(|(place, column)| {
-                    place
-                        .and_then(|place| values.get(place).cloned())
-                        .unwrap_or(Value::Null(column.bind))
-                })
-                .collect(),
-        ));
-    }
-    let level = below(ctx, conn, &plan.level, rows).await?;
+    let mut page = all;
+    page.truncate(limit);
+    let level = computed_rows(ctx, conn, &plan.level, page).await?;
     let counts = vec![total; plan.counts_up_to.len()];
     Ok(FetchedList { level, more, total: Some(total), counts })
+}
+
+/// Computed rows (values in the order of the record's fields) and everything below them.
+pub async fn computed_rows(
+    ctx: &Ctx,
+    conn: &Conn,
+    level: &Level,
+    rows: Vec<Vec<Value>>,
+) -> Result<Fetched> {
+    let fields = &level.record.fields;
+    let places: Vec<Option<usize>> = level
+        .columns
+        .iter()
+        .map(|column| fields.iter().position(|field| field.column == column.name))
+        .collect();
+    let in_select_order = |values: Vec<Value>| {
+        let columns = places.iter().zip(&level.columns);
+        let values = columns.map(|(place, column)| {
+            place
+                .and_then(|place| values.get(place).cloned())
+                .unwrap_or(Value::Null(column.bind))
+        });
+        Row::Computed(values.collect())
+    };
+    below(ctx, conn, level, rows.into_iter().map(in_select_order).collect()).await
 }
 
 /// The tenant of a level's reader.

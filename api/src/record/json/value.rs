@@ -39,7 +39,13 @@ pub(super) fn write_column(
         }
         Row::Sqlite(_) => write_sqlite(out, row, index, kind, currency),
         Row::Computed(values) => match values.get(index) {
-            Some(value) => write_value(out, value, kind, "BRL"),
+            Some(value) => {
+                let currency = match currency.and_then(|index| values.get(index)) {
+                    Some(Value::Text(code)) => code.as_str(),
+                    _ => "BRL",
+                };
+                write_value(out, value, kind, currency)
+            }
             None => Err(Error::internal("a computed row is too short")),
         },
     }
@@ -54,6 +60,7 @@ fn write_postgres(out: &mut Vec<u8>, bytes: &[u8], kind: Kind) -> Result<()> {
         Kind::Text | Kind::Code => push_text(out, text_of(bytes)?),
         Kind::Enum(of) => push_enum(out, of, text_of(bytes)?),
         Kind::Int | Kind::Money { .. } => push_int(out, crate::db::int_from_bytes(bytes)?),
+        Kind::Float => return Err(Error::internal("no column holds a float")),
         Kind::Bool => push_bool(out, bytes.first().is_some_and(|byte| *byte != 0)),
         Kind::Date => {
             push_date(out, crate::db::int_from_bytes(bytes)? + POSTGRES_EPOCH_DAYS);
@@ -95,6 +102,7 @@ fn write_sqlite(
         Kind::Text | Kind::Code => push_text(out, text()?),
         Kind::Enum(of) => push_enum(out, of, text()?),
         Kind::Int => push_int(out, int()?),
+        Kind::Float => return Err(Error::internal("no column holds a float")),
         Kind::Money { .. } => {
             let currency = match currency {
                 Some(index) => {

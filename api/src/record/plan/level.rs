@@ -251,6 +251,7 @@ fn column(level: &mut Level, table: usize, field: &Field, reader: &Reader) -> Re
         | Kind::Text
         | Kind::Code
         | Kind::Int
+        | Kind::Float
         | Kind::Bool
         | Kind::Date
         | Kind::Instant

@@ -6,6 +6,7 @@ use super::build::{field, input_object, input_value, object};
 use super::outputs::with_arguments;
 use crate::record::change::input::{Purpose, writable};
 use crate::record::change::mutation::WriteKind;
+use crate::record::change::verb::Verb;
 use crate::record::declare::{Default, Field, Record, RelationKind};
 
 /// Registers the inputs and results of a record's mutations.
@@ -14,9 +15,16 @@ pub fn register_mutations(registry: &mut Registry, record: &Record) {
         return;
     }
     let name = record.name;
+    for verb in record.changes.verbs {
+        super::register(registry, (verb.answer)());
+    }
     let mut add = |ty: async_graphql::registry::MetaType| {
         registry.types.entry(ty.name().to_owned()).or_insert(ty);
     };
+    for input in record.changes.verbs.iter().flat_map(|verb| verb.inputs) {
+        let fields = input.fields.iter().map(|(name, of, about)| input_value(name, *of, about));
+        add(input_object(input.name, "", fields.collect()));
+    }
     add(input_object(&format!("{name}CreateInput"), "", inputs(record, Purpose::Create)));
     add(input_object(
         &format!("{name}UpdateInput"),
@@ -116,6 +124,7 @@ fn is_required(record: &Record, field: &Field) -> bool {
 
 /// `leadCreate`, `leadUpdate`, …
 pub fn mutation_fields(record: &Record) -> Vec<MetaField> {
+    let verbs = record.changes.verbs.iter().map(verb_field);
     WriteKind::ALL
         .into_iter()
         .filter(|kind| kind.fits(record))
@@ -124,7 +133,14 @@ pub fn mutation_fields(record: &Record) -> Vec<MetaField> {
             let (of, about) = answer(record, kind);
             with_arguments(field(&name, of, about), arguments(record, kind))
         })
+        .chain(verbs)
         .collect()
+}
+
+fn verb_field(verb: &Verb) -> MetaField {
+    let arguments =
+        verb.arguments.iter().map(|(name, of, about)| input_value(name, *of, about)).collect();
+    with_arguments(field(verb.name, format!("{}!", (verb.answer)().name), verb.about), arguments)
 }
 
 fn answer(record: &Record, kind: WriteKind) -> (String, &'static str) {

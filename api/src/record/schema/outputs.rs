@@ -138,6 +138,9 @@ pub(super) fn list_arguments(record: &Record) -> Vec<MetaInputValue> {
         input_value("first", "Int", "Rows of the page, 50 by default, 1,000 at most."),
     ];
     if record.is_virtual() {
+        arguments.extend(
+            record.arguments.iter().map(|(name, of, about)| input_value(name, *of, about)),
+        );
         return arguments;
     }
     arguments.extend([

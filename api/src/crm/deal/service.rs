@@ -1,0 +1,58 @@
+//! What one does with deals beyond writing their fields.
+
+use uuid::Uuid;
+
+use super::{record, store};
+use crate::access::{Action, Resource};
+use crate::db::Value;
+use crate::error::{Error, Result, say};
+use crate::record::change::{Session, Values};
+
+/// Where a deal is to go.
+pub struct Move {
+    pub stage_id: Uuid,
+    /// Needed when the stage loses the deal.
+    pub lost_reason: Option<String>,
+    pub expected_version: Option<i64>,
+}
+
+/// Moves a deal to a stage. A stage that wins or loses closes the deal today; any other stage opens
+/// it again.
+pub async fn move_stage(session: &mut Session<'_>, id: Uuid, to: Move) -> Result<()> {
+    let deal = record::record();
+    let old = session.lock(deal, Action::Update, id, to.expected_version).await?;
+    let mut values = Values::from([("stage_id", Value::Id(to.stage_id))]);
+    if let Some(reason) = to.lost_reason {
+        values.insert("lost_reason", Value::Text(reason));
+    }
+    let was = old.get("status").cloned();
+    session.update(deal, id, values, None).await?;
+    let now = session.lock(deal, Action::Update, id, None).await?;
+    let (Some(Value::Text(now)), Some(Value::Text(was))) = (now.get("status"), was) else {
+        return Ok(());
+    };
+    if *now != was {
+        let past = match now.as_str() {
+            "won" => "won",
+            "lost" => "lost",
+            _ => "reopened",
+        };
+        session.tell(deal, id, past, serde_json::json!({ "id": id, "stageId": to.stage_id }));
+    }
+    Ok(())
+}
+
+/// The stage that a new deal begins in: the first that neither wins nor loses.
+pub async fn first_stage(session: &Session<'_>) -> Result<Uuid> {
+    let reader = session.ctx().reader(Resource::PipelineStages)?;
+    let stage = store::first_open_stage(session.conn(), &reader).await?;
+    stage.map(|stage| stage.id).ok_or_else(|| {
+        Error::conflict(say("the pipeline has no open stage", "o funil não tem etapa aberta"))
+    })
+}
+
+/// Gives a deal to somebody.
+pub async fn assign(session: &mut Session<'_>, id: Uuid, owner_id: Uuid) -> Result<()> {
+    let values = Values::from([("owned_by", Value::Id(owner_id))]);
+    session.update(record::record(), id, values, None).await
+}
