@@ -37,6 +37,28 @@ impl Origin {
     }
 }
 
+/// Who is at the door: somebody whose credential was good, or nobody yet.
+pub enum Caller {
+    Nobody { app: Arc<App>, origin: Origin },
+    Somebody(Ctx),
+}
+
+impl Caller {
+    pub fn origin(&self) -> &Origin {
+        match self {
+            Self::Nobody { origin, .. } => origin,
+            Self::Somebody(ctx) => &ctx.origin,
+        }
+    }
+
+    pub fn app(&self) -> &Arc<App> {
+        match self {
+            Self::Nobody { app, .. } => app,
+            Self::Somebody(ctx) => &ctx.app,
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct Ctx {
     pub app: Arc<App>,

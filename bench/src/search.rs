@@ -15,8 +15,8 @@ const SEARCH: &str = "query($text: String!) { contacts(search: $text, first: 20)
 
 const P95_MS: f64 = 50.0;
 
-/// What is sought, and of what kind it is. Every one of them finds somebody.
-const WORDS: [(&str, &str); 9] = [
+/// Of what kind a search is, and its text.
+const WORDS: [(&str, &str); 10] = [
     ("common", "joão"),
     ("common", "silva"),
     ("rare", "wanderleia"),
@@ -24,7 +24,8 @@ const WORDS: [(&str, &str); 9] = [
     ("two words", "joao silva"),
     ("two rare words", "wanderleia souza"),
     ("part of a word", "anderl"),
-    ("misspelt", "wanderlia quarezma"),
+    ("misspelt", "wanderlia"),
+    ("two misspelt words", "joaao sillva"),
     ("two letters", "jo"),
 ];
 
@@ -82,7 +83,7 @@ async fn measure(
     }
     table.print();
     budgets.push(Budget {
-        work: format!("search of 100,000 contacts on {database}, slowest, p95 ms"),
+        work: format!("search of contacts on {database}, slowest, p95 ms"),
         bound: Bound::AtMost(P95_MS),
         measured: Some(slowest),
     });

@@ -22,15 +22,14 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::app::App;
 use crate::config::Introspection;
-use crate::ctx::{Ctx, Origin};
 use crate::error::{Error, Result};
 use document::Documents;
 use operation::OperationState;
 use roots::{Mutation, Query};
 
 pub use catalogue::{Entry, Write, catalogue};
+pub use crate::ctx::Caller;
 pub use crate::error::graphql::to_field_error as field_error;
 
 /// One operation as it was sent.
@@ -40,28 +39,6 @@ pub struct Request {
     pub operation_name: Option<String>,
     pub variables: Map<String, Value>,
     pub extensions: Map<String, Value>,
-}
-
-/// Who sent it.
-pub enum Caller {
-    Nobody { app: Arc<App>, origin: Origin },
-    Somebody(Ctx),
-}
-
-impl Caller {
-    pub fn origin(&self) -> &Origin {
-        match self {
-            Self::Nobody { origin, .. } => origin,
-            Self::Somebody(ctx) => &ctx.origin,
-        }
-    }
-
-    pub fn app(&self) -> &Arc<App> {
-        match self {
-            Self::Nobody { app, .. } => app,
-            Self::Somebody(ctx) => &ctx.app,
-        }
-    }
 }
 
 /// What became of an operation, for the transport's status.

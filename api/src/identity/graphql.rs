@@ -4,9 +4,9 @@ use async_graphql::{Context, Object, Result, SimpleObject};
 use chrono::{DateTime, Utc};
 
 use super::{session, tenant, user};
-use crate::ctx::{Ctx, Origin};
+use crate::ctx::{Caller, Ctx, Origin};
+use crate::error::graphql::to_field_error as field_error;
 use crate::error::{Error, Language};
-use crate::graphql::{Caller, field_error};
 
 #[derive(Default)]
 pub struct IdentityQuery;

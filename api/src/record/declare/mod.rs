@@ -1,0 +1,216 @@
+//! A record's declaration: the only place that knows GraphQL name <-> column <-> relation.
+
+mod field;
+mod names;
+mod record;
+
+use std::future::Future;
+use std::pin::Pin;
+
+
+pub use field::{FieldBuilder, computed_field, field};
+pub use names::{camel_case, screaming_case};
+pub use record::{declare, declare_computed};
+
+use super::kind::{EnumType, Kind};
+use crate::access::Resource;
+use crate::ctx::Ctx;
+use crate::db::{Conn, Value};
+use crate::error::Result;
+
+/// Everything the engine knows of one kind of record.
+pub struct Record {
+    /// GraphQL type, `Lead`.
+    pub name: &'static str,
+    /// Root field for one, `lead`.
+    pub singular: &'static str,
+    /// Root field for many, `leads`.
+    pub plural: &'static str,
+    pub about: &'static str,
+    pub table: &'static str,
+    pub resource: Resource,
+    pub fields: Vec<Field>,
+    pub relations: Vec<Relation>,
+    pub computed: Vec<Computed>,
+    pub owner: OwnerPath,
+    /// Rows are marked deleted rather than removed (`deleted_at`).
+    pub soft_delete: bool,
+    /// Columns that `search` looks at; empty when the record cannot be searched.
+    pub searched: Vec<&'static str>,
+    pub source: Source,
+    /// Arguments of a computed record's list: name, GraphQL type, description.
+    pub arguments: &'static [(&'static str, &'static str, &'static str)],
+    pub changes: Changes,
+    /// GraphQL field that lists are ordered by when the caller names none; ties by id.
+    pub default_order: (&'static str, bool),
+}
+
+/// Where rows come from.
+pub enum Source {
+    Table,
+    /// Rows computed by a function (rankings, summaries); values in the order of `fields`.
+    Computed(ComputeRows),
+}
+
+/// Rows of a virtual record.
+pub type ComputeRows = for<'a> fn(
+    &'a Ctx,
+    &'a Conn,
+    &'a [(String, async_graphql::Value)],
+) -> Pin<Box<dyn Future<Output = Result<Vec<Vec<Value>>>> + Send + 'a>>;
+
+/// How a row finds the user it belongs to, for the row scopes `own`, `team` and `org_unit`.
+#[derive(Debug, Clone, Copy)]
+pub enum OwnerPath {
+    /// Belongs to nobody in particular: any scope reads it.
+    Everybody,
+    Column(&'static str),
+    /// Through a to-one relation, by its GraphQL name.
+    Through(&'static str),
+}
+
+#[derive(Debug, Clone)]
+pub struct Field {
+    pub name: String,
+    pub column: &'static str,
+    pub kind: Kind,
+    pub about: &'static str,
+    pub nullable: bool,
+    pub filter: bool,
+    pub sort: bool,
+    pub group: bool,
+    /// Has a twin column `<column>_folded` (lower case, no accents) for order and matching.
+    pub folded: bool,
+    pub pii: bool,
+    pub write: Write,
+    pub default: Default,
+    pub check: Option<Check>,
+    /// Characters of a text, at most.
+    pub chars_max: usize,
+    /// Smallest and largest value of a number.
+    pub range: Option<(i64, i64)>,
+}
+
+/// Brings an input value into its normal form, or refuses it.
+pub type Check = fn(Value) -> Result<Value>;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    Never,
+    OnCreate,
+    Always,
+}
+
+/// The value of a field that a create leaves out.
+#[derive(Debug, Clone)]
+pub enum Default {
+    /// Null, or refused when the column does not allow it.
+    None,
+    Value(Value),
+    /// `{}`.
+    EmptyObject,
+    /// The caller.
+    CurrentUser,
+    /// The tenant's currency.
+    TenantCurrency,
+    Now,
+}
+
+pub struct Relation {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub target: fn() -> &'static Record,
+    pub kind: RelationKind,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum RelationKind {
+    /// Our column holds the other record's id.
+    One { column: &'static str, nullable: bool },
+    /// The other record's column holds our id. `on_destroy` says what happens to those rows.
+    Many { column: &'static str, on_destroy: OnDestroy },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDestroy {
+    /// Refused while such rows exist.
+    Restrict,
+    Cascade,
+    /// Their column is cleared.
+    Clear,
+}
+
+/// A field computed for a whole level at once, once per level.
+pub struct Computed {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// The GraphQL type, with `!` where it is never null.
+    pub graphql_type: &'static str,
+    /// Columns that the function needs, in this order, from index 0 of each row it is given.
+    pub needs: &'static [&'static str],
+    pub resolve: ComputeField,
+}
+
+/// Values of a computed field, one finished JSON text per row.
+pub type ComputeField = for<'a> fn(
+    &'a Ctx,
+    &'a Conn,
+    &'a [Vec<Value>],
+)
+    -> Pin<Box<dyn Future<Output = Result<Vec<String>>> + Send + 'a>>;
+
+/// What may be changed, and what a change tells the world.
+#[derive(Default, Clone)]
+pub struct Changes {
+    /// False: read-only through the engine.
+    pub enabled: bool,
+    /// Sets of GraphQL fields that name a row from outside, for upsert and import.
+    pub natural_keys: Vec<&'static [&'static str]>,
+    /// Events are `<module>` and `<noun>.created` and so on.
+    pub emits: Option<(&'static str, &'static str)>,
+    pub status: Option<StatusMachine>,
+    /// Refuses or completes a row before it is written.
+    pub before: Option<super::change::Rule>,
+    /// Writes what belongs to the row, after it.
+    pub after: Option<super::change::Rule>,
+    /// Rows without a record of their own that go when a row is destroyed: table and column.
+    pub dependents: Vec<(&'static str, &'static str)>,
+    /// Mutations beyond the engine's own.
+    pub verbs: &'static [super::change::verb::Verb],
+}
+
+/// Allowed moves of a status field; imports may set any.
+#[derive(Debug, Clone, Copy)]
+pub struct StatusMachine {
+    /// GraphQL name of the field.
+    pub field: &'static str,
+    pub moves: fn(from: &str, to: &str) -> bool,
+}
+
+impl Field {
+    /// The column that orders and compares text: the folded twin where there is one.
+    pub fn sort_column(&self) -> String {
+        if self.folded { format!("{}_folded", self.column) } else { self.column.to_owned() }
+    }
+
+    /// `EXPECTED_CLOSE_DATE`.
+    pub fn enum_name(&self) -> String {
+        screaming_case(&self.name)
+    }
+
+    pub fn enum_type(&self) -> Option<&'static EnumType> {
+        match self.kind {
+            Kind::Enum(of) => Some(of),
+            Kind::Id
+            | Kind::Text
+            | Kind::Code
+            | Kind::Int
+            | Kind::Float
+            | Kind::Bool
+            | Kind::Money { .. }
+            | Kind::Date
+            | Kind::Instant
+            | Kind::Json => None,
+        }
+    }
+}
