@@ -17,12 +17,21 @@
 
 mod support;
 
+mod aggregates;
 mod catalogue;
 mod config;
 mod dialect;
+mod filters;
 mod http;
 mod identity;
+mod import;
 mod migrations;
+mod paging;
+mod plans;
 mod policy;
+mod reads;
+mod schema;
+mod search;
 mod tidy;
 mod websocket;
+mod writes;

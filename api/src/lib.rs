@@ -19,11 +19,14 @@ pub mod telemetry;
 // Rooms: what the product is, one folder per noun.
 pub mod crm;
 pub mod identity;
+// Last, because it fills the others.
+pub mod demo;
 
 // Doors: how work gets in.
 pub mod cli;
 pub mod graphql;
 pub mod http;
+pub mod import;
 
 // Where the parts are put together.
 pub mod app;

@@ -9,8 +9,14 @@ pub const PAGE_ROWS_MAX: u64 = 1_000;
 pub const OPERATION_ROWS_MAX: u64 = 500_000;
 /// Records in one `…CreateMany`, `…UpdateMany`, `…DeleteMany`.
 pub const BATCH_ROWS_MAX: usize = 1_000;
+/// Records that one `…Destroy` removes with the one that it names.
+pub const DESTROY_ROWS_MAX: usize = 10_000;
 /// Keys in one `orderBy`.
 pub const ORDER_KEYS_MAX: usize = 5;
+/// To-one relations that one key of an `orderBy` may go through.
+pub const ORDER_DEPTH_MAX: usize = 4;
+/// Tables that one statement may join (SQLite stops at 64).
+pub const LEVEL_TABLES_MAX: usize = 40;
 /// Fields in one `by` of a group query.
 pub const GROUP_KEYS_MAX: usize = 5;
 /// Nesting of `and`/`or`/`not` and relations in one filter.

@@ -44,7 +44,7 @@ fn org_units() -> Table {
             optional("code", Text(50)).sorted(),
             optional("parent_id", Id).references("org_units"),
         ])
-        .created_at_sorted()
+        .times_sorted()
 }
 
 /// People and service accounts. Those who only own records have neither email nor password.
@@ -66,7 +66,7 @@ fn users() -> Table {
             optional("org_unit_id", Id).references("org_units"),
         ])
         .unique(&["email"])
-        .created_at_sorted()
+        .times_sorted()
 }
 
 fn roles() -> Table {

@@ -40,7 +40,7 @@ fn pipeline_stages() -> Table {
         ])
         .check("outcome", "NOT (is_won AND is_lost)")
         .unique(&["slug"])
-        .created_at_sorted()
+        .times_sorted()
 }
 
 fn companies() -> Table {
@@ -155,7 +155,7 @@ fn lead_interactions() -> Table {
             required("metadata", Json).default("'{}'"),
             optional("performed_by", Id).references("users"),
         ])
-        .created_at_sorted()
+        .times_sorted()
 }
 
 fn deals() -> Table {

@@ -107,11 +107,6 @@ impl Table {
         self.index_on(&["external_system", "external_id"], Some("external_id IS NOT NULL"), true)
     }
 
-    /// Records are listed by the time they were made.
-    pub(crate) fn created_at_sorted(self) -> Self {
-        self.index(&["created_at", "id"])
-    }
-
     /// Records are listed by the times they were made and last changed.
     pub(crate) fn times_sorted(self) -> Self {
         self.index(&["created_at", "id"]).index(&["updated_at", "id"])
@@ -281,7 +276,15 @@ impl Table {
         let (kind, prefix) = if index.unique { ("UNIQUE INDEX", "uq") } else { ("INDEX", "idx") };
         let tenant = if self.tenant_owned { "tenant_id, " } else { "" };
         let living = self.soft_deleted.then_some("deleted_at IS NULL");
-        let conditions: Vec<&str> = index.condition.as_deref().into_iter().chain(living).collect();
+        // Nulls are never equal: left out, the unique index cannot stand in for the sorted one.
+        let valued = match (index.unique, index.columns.as_slice()) {
+            (true, [only]) if self.all_columns().any(|column| column.name == *only && !column.required) => {
+                Some(format!("{only} IS NOT NULL"))
+            }
+            _ => None,
+        };
+        let conditions: Vec<&str> =
+            index.condition.as_deref().into_iter().chain(valued.as_deref()).chain(living).collect();
         let condition = if conditions.is_empty() {
             String::new()
         } else {

@@ -2,10 +2,13 @@
 //! ([`TestApp`]), and [`both_databases!`], which runs one test body on SQLite and on PostgreSQL.
 
 pub mod app;
+pub mod data;
 pub mod database;
+pub mod reads;
 pub mod rows;
 pub mod seed;
 pub mod sources;
+pub mod writing;
 
 pub use app::TestApp;
 pub use database::TestDb;

@@ -1,6 +1,6 @@
 //! Rows put straight into the tables, for tests whose subject is not how rows are written.
 
-use entity::value::fold;
+use entity::value::{fold, search_text};
 use pulso::access::SystemHandle;
 use pulso::db::{Conn, Statement, Value};
 use serde_json::json;
@@ -35,7 +35,7 @@ impl TestApp {
         let usual = [
             ("name", Value::from(name)),
             ("name_folded", Value::Text(fold(name))),
-            ("search_text", Value::Text(fold(name))),
+            ("search_text", Value::Text(search_text(&[name]))),
             ("currency", Value::from("BRL")),
             ("metadata", Value::Json(json!({}))),
         ];
@@ -46,7 +46,7 @@ impl TestApp {
         let usual = [
             ("full_name", Value::from(name)),
             ("full_name_folded", Value::Text(fold(name))),
-            ("search_text", Value::Text(fold(name))),
+            ("search_text", Value::Text(search_text(&[name]))),
             ("metadata", Value::Json(json!({}))),
         ];
         self.insert(tenant, "contacts", &merged(&usual, fields)).await
@@ -56,7 +56,7 @@ impl TestApp {
         let usual = [
             ("name", Value::from(name)),
             ("name_folded", Value::Text(fold(name))),
-            ("search_text", Value::Text(fold(name))),
+            ("search_text", Value::Text(search_text(&[name]))),
             ("source", Value::from("site")),
             ("metadata", Value::Json(json!({}))),
         ];
@@ -68,7 +68,7 @@ impl TestApp {
         let usual = [
             ("title", Value::from(title)),
             ("title_folded", Value::Text(fold(title))),
-            ("search_text", Value::Text(fold(title))),
+            ("search_text", Value::Text(search_text(&[title]))),
             ("stage_id", Value::Id(self.stage(tenant, "prospeccao").await)),
             ("currency", Value::from("BRL")),
             ("owned_by", Value::Id(tenant.comercial.id)),

@@ -1,13 +1,15 @@
 //! The command line. `pulso` alone is `pulso serve`. What a command prints goes to standard output,
 //! logs and errors to standard error.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, or rows that an import refused.
 //!
 //! A new command is a variant of [`Command`] and an arm of `dispatch`.
 
 pub mod admin;
+mod demo;
 mod doctor;
 mod flags;
+mod import;
 mod migrate;
 mod serve;
 
@@ -36,7 +38,7 @@ const ENDING: Duration = Duration::from_secs(5);
 #[command(
     after_help = "Without a command, pulso serves. Every setting of `serve` is also a variable \
                         (PULSO_…) and a line in pulso.toml; see config.example.toml.\n\
-                        Exit codes: 0 done, 1 failed, 2 wrong usage or configuration."
+                        Exit codes: 0 done, 1 failed, 2 wrong usage or configuration (import: refused rows)."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -66,6 +68,20 @@ enum Command {
         #[command(subcommand)]
         command: admin::Admin,
     },
+    /// Fill a tenant with a year of invented sales; without --tenant, one made for it
+    Demo {
+        #[command(flatten)]
+        flags: CommandFlags,
+        #[command(flatten)]
+        args: demo::Demo,
+    },
+    /// Make records of CSV files, by a mapping; running it again changes nothing
+    Import {
+        #[command(flatten)]
+        flags: CommandFlags,
+        #[command(flatten)]
+        args: import::ImportOrder,
+    },
     /// Print the GraphQL schema
     Schema,
     /// Print the configuration (secrets redacted), the database's version and its migrations
@@ -83,6 +99,8 @@ pub(crate) enum Failure {
     /// Wrong usage or configuration.
     Usage(String),
     Failed(String),
+    /// Done, but for rows that an import refused.
+    Refused(String),
 }
 
 impl From<Problems> for Failure {
@@ -125,7 +143,7 @@ pub fn run() -> ExitCode {
     runtime.shutdown_background();
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Usage(message)) => complain(USAGE, &message),
+        Err(Failure::Usage(message) | Failure::Refused(message)) => complain(USAGE, &message),
         Err(Failure::Failed(message)) => complain(FAILED, &message),
     }
 }
@@ -140,6 +158,19 @@ async fn dispatch(cli: Cli) -> Done {
             let done = admin::run(&app, command).await;
             app.stop(ENDING).await;
             Ok(done?)
+        }
+        Some(Command::Demo { flags, args }) => {
+            let app = open(flags).await?;
+            let done = demo::run(&app, args).await;
+            app.stop(ENDING).await;
+            done
+        }
+        Some(Command::Import { flags, args }) => {
+            let prepared = args.prepare()?;
+            let app = open(flags).await?;
+            let done = import::run(&app, &prepared, args).await;
+            app.stop(ENDING).await;
+            done
         }
         Some(Command::Schema) => print(crate::graphql::Graphql::build()?.sdl().trim_end()),
         Some(Command::Doctor { example: true, .. }) => print(crate::config::example().trim_end()),

@@ -14,7 +14,8 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Demo, Purpose};
 use crate::http::server;
-use crate::identity::demo::{self, DemoCredentials};
+use crate::demo;
+use crate::identity::demo::DemoCredentials;
 
 /// Where there is no person waiting at a terminal, load balancers need a moment to look elsewhere.
 const GRACE_UNATTENDED_MS: u64 = 5_000;
@@ -95,11 +96,11 @@ fn welcome(url: &str, credentials: Option<&DemoCredentials>) -> String {
     );
     if let Some(demo) = credentials {
         text.push_str(&format!(
-            "\n  A demo tenant was made, because the database was empty. Shown only this once:\n\n    \
-             Tenant    {}\n    E-mail    {}\n    Password  {}\n    API key   {}\n\n    \
-             curl {url}/graphql -H 'Authorization: Bearer {}' \\\n      \
+            "\n  A demo tenant was made, because the database was empty. Shown only this once:\n\n\
+             {}\n    curl {url}/graphql -H 'Authorization: Bearer {}' \\\n      \
              -H 'Content-Type: application/json' -d '{{\"query\":\"{{ me {{ user {{ fullName }} }} }}\"}}'\n",
-            demo.tenant, demo.email, demo.password, demo.api_key, demo.api_key
+            super::demo::shown(demo),
+            demo.api_key
         ));
     }
     text

@@ -1,7 +1,7 @@
 //! One connection, usually inside a transaction. Statements ask for a permit: without a decision of
 //! the policy there is nothing to run them with.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
@@ -24,6 +24,7 @@ pub struct Conn {
     inner: Mutex<Inner>,
     dialect: Dialect,
     statements: AtomicU32,
+    rows: AtomicU64,
 }
 
 pub(super) enum Inner {
@@ -35,7 +36,7 @@ pub(super) enum Inner {
 
 impl Conn {
     pub(super) fn new(inner: Inner, dialect: Dialect) -> Self {
-        Self { inner: Mutex::new(inner), dialect, statements: AtomicU32::new(0) }
+        Self { inner: Mutex::new(inner), dialect, statements: AtomicU32::new(0), rows: AtomicU64::new(0) }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -47,12 +48,17 @@ impl Conn {
         self.statements.load(Ordering::Relaxed)
     }
 
+    /// Rows read so far.
+    pub fn rows_read(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
     /// Runs a query and returns all its rows.
     pub async fn rows(&self, _permit: &impl Permit, statement: &Statement) -> Result<Vec<Row>> {
         self.count_statement(statement);
         let mut inner = self.inner.lock().await;
         let sql = AssertSqlSafe(statement.sql.as_str());
-        match &mut *inner {
+        let rows = match &mut *inner {
             Inner::Postgres(connection) => {
                 let query = sqlx::query_with(sql, pg_arguments(&statement.values)?);
                 collect(query.fetch(&mut **connection), Row::Postgres).await
@@ -69,7 +75,9 @@ impl Conn {
                 let query = sqlx::query_with(sql, sqlite_arguments(&statement.values)?);
                 collect(query.fetch(&mut **transaction), Row::Sqlite).await
             }
-        }
+        }?;
+        self.rows.fetch_add(u64::try_from(rows.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        Ok(rows)
     }
 
     /// Runs a query that gives at most one row.
@@ -183,6 +191,10 @@ async fn collect<R>(
 
 /// A database's refusal, in the words of [`Error`]. The name of a violated constraint is kept in
 /// the field, so that the engine can say which input it was.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "sqlx's list of errors is open; what is not named here is internal"
+)]
 pub(super) fn translate(error: sqlx::Error) -> Error {
     let sqlx::Error::Database(database) = &error else {
         return match error {
@@ -211,12 +223,22 @@ pub(super) fn translate(error: sqlx::Error) -> Error {
         };
     }
     if database.is_check_violation() {
+        // SQLite names the constraint in its message alone.
+        let constraint = constraint.unwrap_or_else(|| database.message().to_owned());
         return Error::Invalid {
             message: say("the value is out of its range", "o valor está fora dos limites"),
-            field: constraint.map(Into::into),
+            field: Some(constraint.into()),
         };
     }
     match database.code().as_deref() {
+        // A character that no text of the database holds (U+0000).
+        Some("22021" | "22P05") => Error::Invalid {
+            message: say(
+                "a text holds a character that cannot be stored",
+                "um texto tem um caractere que não pode ser gravado",
+            ),
+            field: None,
+        },
         // Serialisation failure, deadlock, lock not available, too many connections; SQLITE_BUSY.
         Some("40001" | "40P01" | "55P03" | "53300" | "57P01" | "5" | "517") => {
             Error::unavailable(error)

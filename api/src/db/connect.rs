@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, SqlitePool};
@@ -17,6 +17,9 @@ use crate::error::{Error, Result, say};
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 const SQLITE_READERS: u32 = 4;
+/// Our reads look up few rows through indexes. Memoize nodes size their hash tables by the whole
+/// table and cost a fifth of a nested page; just-in-time compilation costs more than it saves.
+const SESSION_SETTINGS: &str = "SET enable_memoize = off; SET jit = off";
 /// Prepared statements kept per connection: filters and orders make many texts.
 const STATEMENTS_KEPT: usize = 400;
 
@@ -61,7 +64,8 @@ impl Db {
     }
 
     /// SeaORM's own connection: for migrations only, stores get theirs from [`Conn::orm`].
-    pub fn migration_connection(&self) -> DatabaseConnection {
+    #[expect(clippy::disallowed_types, reason = "sea-orm-migration wants its own kind")]
+    pub fn migration_connection(&self) -> sea_orm::DatabaseConnection {
         match &self.pools {
             Pools::Postgres(pool) => {
                 SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone())
@@ -160,6 +164,10 @@ impl Db {
             Pools::Postgres(pool) => pool.close().await,
             Pools::Sqlite { writer, readers } => {
                 readers.close().await;
+                // Keeps the planner's statistics true to what was written meanwhile.
+                if let Err(error) = sqlx::query("PRAGMA optimize").execute(writer).await {
+                    tracing::warn!(%error, "statistics were not refreshed");
+                }
                 writer.close().await;
             }
         }
@@ -175,6 +183,12 @@ async fn connect_postgres(url: &str, connections_max: u32) -> Result<Pools> {
         .max_connections(connections_max)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                sqlx::raw_sql(SESSION_SETTINGS).execute(&mut *connection).await?;
+                Ok(())
+            })
+        })
         .connect_with(options)
         .await
         .map_err(unreachable_database)?;

@@ -27,6 +27,10 @@ impl Conn {
 }
 
 impl From<DbErr> for Error {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "SeaORM's list of errors is long; what is not named here is internal"
+    )]
     fn from(error: DbErr) -> Self {
         let runtime = match error {
             DbErr::Exec(runtime) | DbErr::Query(runtime) | DbErr::Conn(runtime) => runtime,
@@ -119,6 +123,7 @@ fn runtime(error: sqlx::Error) -> DbErr {
     DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn custom(error: Error) -> DbErr {
     DbErr::Custom(error.to_string())
 }

@@ -19,7 +19,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug)]
 pub enum Error {
     /// The thing does not exist for this caller: absent, deleted, of another tenant, or out of scope.
-    NotFound { message: Message },
+    NotFound { message: Message, field: Option<Cow<'static, str>> },
     /// The request is right but the present state refuses it (a taken key, an old version, a refused move).
     Conflict {
         message: Message,
@@ -32,7 +32,7 @@ pub enum Error {
     Unauthenticated { message: Message },
     Forbidden { message: Message, field: Option<Cow<'static, str>> },
     /// A declared bound of `limits.rs` was passed.
-    LimitExceeded { message: Message },
+    LimitExceeded { message: Message, field: Option<Cow<'static, str>> },
     RateLimited { message: Message, retry_after_s: u64 },
     Unsupported { message: Message },
     /// The server cannot do it now; the same request may succeed later.
@@ -107,7 +107,7 @@ impl Error {
     }
 
     pub fn limit(message: Message) -> Self {
-        Self::LimitExceeded { message }
+        Self::LimitExceeded { message, field: None }
     }
 
     pub fn unauthenticated() -> Self {
@@ -123,6 +123,7 @@ impl Error {
     pub fn not_found(what: &str) -> Self {
         Self::NotFound {
             message: say(format!("{what} not found"), format!("{what} não encontrado")),
+            field: None,
         }
     }
 
@@ -143,14 +144,40 @@ impl Error {
     /// The same error, blamed on an input field (kept if one is named already).
     #[must_use]
     pub fn at(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        if let Self::Invalid { field, .. }
-        | Self::Conflict { field, .. }
-        | Self::Forbidden { field, .. } = &mut self
+        if let Some(field) = self.field_mut()
             && field.is_none()
         {
             *field = Some(name.into());
         }
         self
+    }
+
+    /// The same error, seen from one level further out: `name` comes before the field, or stands
+    /// alone.
+    #[must_use]
+    pub fn within(mut self, name: &str) -> Self {
+        if let Some(field) = self.field_mut() {
+            *field = Some(match field.take() {
+                Some(inner) => format!("{name}.{inner}").into(),
+                None => name.to_owned().into(),
+            });
+        }
+        self
+    }
+
+    fn field_mut(&mut self) -> Option<&mut Option<Cow<'static, str>>> {
+        match self {
+            Self::NotFound { field, .. }
+            | Self::Conflict { field, .. }
+            | Self::Invalid { field, .. }
+            | Self::Forbidden { field, .. }
+            | Self::LimitExceeded { field, .. } => Some(field),
+            Self::Unauthenticated { .. }
+            | Self::RateLimited { .. }
+            | Self::Unsupported { .. }
+            | Self::Unavailable { .. }
+            | Self::Internal { .. } => None,
+        }
     }
 
     pub fn code(&self) -> Code {
@@ -186,12 +213,12 @@ impl Error {
     /// The input path or field the error is about, where known.
     pub fn field(&self) -> Option<&str> {
         match self {
-            Self::Invalid { field, .. }
+            Self::NotFound { field, .. }
             | Self::Conflict { field, .. }
-            | Self::Forbidden { field, .. } => field.as_deref(),
-            Self::NotFound { .. }
-            | Self::Unauthenticated { .. }
-            | Self::LimitExceeded { .. }
+            | Self::Invalid { field, .. }
+            | Self::Forbidden { field, .. }
+            | Self::LimitExceeded { field, .. } => field.as_deref(),
+            Self::Unauthenticated { .. }
             | Self::RateLimited { .. }
             | Self::Unsupported { .. }
             | Self::Unavailable { .. }
@@ -202,12 +229,12 @@ impl Error {
     /// What the caller reads. Internal causes never appear here.
     pub fn message(&self, language: Language) -> &str {
         match self {
-            Self::NotFound { message }
+            Self::NotFound { message, .. }
             | Self::Conflict { message, .. }
             | Self::Invalid { message, .. }
             | Self::Unauthenticated { message }
             | Self::Forbidden { message, .. }
-            | Self::LimitExceeded { message }
+            | Self::LimitExceeded { message, .. }
             | Self::RateLimited { message, .. }
             | Self::Unsupported { message }
             | Self::Unavailable { message, .. } => message.in_language(language),

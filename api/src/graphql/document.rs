@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use async_graphql::Pos;
+use async_graphql::{Pos, Value, Variables};
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
 };
 use async_graphql::parser::{Error as ParseError, parse_query};
 use moka::future::Cache;
+use serde_json::{Map, Value as Json};
 
-use super::{Outcome, Refusal, introspection, limits};
+use super::{Outcome, Refusal, introspection, limits, nul, order};
 use crate::error::{Error, say};
 
 /// Parsed documents by text.
@@ -31,6 +32,7 @@ impl Documents {
         }
         bound_tokens(query)?;
         let parsed = parse_query(query).map_err(|error| parse_failed(&error))?;
+        nul::refuse(query, &parsed)?;
         let document = Arc::new(Document { parsed });
         self.0.insert(query.to_owned(), Arc::clone(&document)).await;
         Ok(document)
@@ -46,7 +48,6 @@ pub(super) struct Operation<'d> {
     document: &'d ExecutableDocument,
     definition: &'d OperationDefinition,
     pub(super) is_mutation: bool,
-    pub(super) introspects: bool,
 }
 
 impl Document {
@@ -71,13 +72,13 @@ impl Document {
         let Some(definition) = definition else {
             return Err(Refusal {
                 outcome: Outcome::Refused,
-                error: Error::invalid_field(
+                error: Box::new(Error::invalid_field(
                     "operationName",
                     say(
                         "the document has several operations, or none of that name: send operationName",
                         "o documento tem várias operações, ou nenhuma com esse nome: envie operationName",
                     ),
-                ),
+                )),
                 protocol_code: Some("OPERATION_RESOLUTION_FAILURE"),
                 position: None,
             });
@@ -86,14 +87,53 @@ impl Document {
             document: &self.parsed,
             definition,
             is_mutation: definition.ty == OperationType::Mutation,
-            introspects: introspection::looks_into_schema(&self.parsed, definition),
         })
     }
 }
 
 impl Operation<'_> {
-    pub(super) fn check(&self, _query: &str) -> Result<(), Refusal> {
-        limits::check(self.document, self.definition)
+    /// The answer in the order of the selection.
+    pub(super) fn in_order(&self, data: Value) -> Value {
+        order::by_selection(self.document, &self.definition.selection_set.node, data)
+    }
+
+    /// The variables given, and the defaults of those that were not: async-graphql takes a `@skip` or
+    /// `@include` by a default for false, and asks for required variables only where a field uses them.
+    pub(super) fn variables(&self, given: Map<String, Json>) -> Result<Variables, Refusal> {
+        let mut variables = Variables::from_json(Json::Object(given));
+        for definition in &self.definition.variable_definitions {
+            let name = &definition.node.name.node;
+            if let Some(default) = &definition.node.default_value
+                && !variables.contains_key(name)
+            {
+                variables.insert(name.clone(), default.node.clone());
+            }
+            let absent = variables.get(name).is_none_or(|value| *value == Value::Null);
+            if absent && !definition.node.var_type.node.nullable {
+                return Err(Refusal {
+                    outcome: Outcome::Refused,
+                    error: Box::new(Error::invalid_field(
+                        name.to_string(),
+                        say(
+                            format!("the variable ${name} is needed"),
+                            format!("a variável ${name} é obrigatória"),
+                        ),
+                    )),
+                    protocol_code: None,
+                    position: Some(definition.pos),
+                });
+            }
+        }
+        Ok(variables)
+    }
+
+    /// Refuses what passes a limit, and introspection where it is closed. The limits come first:
+    /// only a bounded document may be expanded.
+    pub(super) fn check(&self, introspection_open: bool) -> Result<(), Refusal> {
+        limits::check(self.document, self.definition)?;
+        let closed = !introspection_open
+            && introspection::looks_into_schema(self.document, self.definition);
+        if closed { Err(introspection::closed()) } else { Ok(()) }
     }
 }
 
@@ -101,9 +141,9 @@ impl Operation<'_> {
 pub(super) fn by_get() -> Refusal {
     Refusal {
         outcome: Outcome::Refused,
-        error: Error::Unsupported {
+        error: Box::new(Error::Unsupported {
             message: say("mutations are sent by POST", "mutações são enviadas por POST"),
-        },
+        }),
         protocol_code: None,
         position: None,
     }
@@ -114,10 +154,10 @@ fn parse_failed(error: &ParseError) -> Refusal {
     let text = error.to_string();
     Refusal {
         outcome: Outcome::ParseFailed,
-        error: Error::invalid(say(
+        error: Box::new(Error::invalid(say(
             format!("the document cannot be read: {text}"),
             format!("o documento não pode ser lido: {text}"),
-        )),
+        ))),
         protocol_code: Some("GRAPHQL_PARSE_FAILED"),
         position,
     }

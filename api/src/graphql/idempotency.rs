@@ -1,7 +1,11 @@
 //! Idempotency keys: a mutation sent twice under one key is done once, and answered alike. The key
 //! and the answer are stored in the transaction of the change.
 
+use std::collections::BTreeMap;
+
+use async_graphql::Value as Input;
 use chrono::TimeDelta;
+use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
 use crate::access::SystemHandle;
@@ -42,7 +46,7 @@ impl Key {
         }
         let actor = ctx.actor.user_id.to_string();
         let id = digest(&[&actor, text, &selected.key]);
-        let argument_hash = digest(&[&selected.name, &format!("{:?}", shape(selected))]);
+        let argument_hash = digest(&[&shape(selected).to_string()]);
         Ok(Self { id, argument_hash })
     }
 
@@ -113,16 +117,32 @@ impl Key {
     }
 }
 
-/// Arguments and selection, without positions.
-fn shape(selected: &Selected) -> (String, Vec<(String, String)>, Vec<String>) {
-    let arguments =
-        selected.arguments.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
-    let below = selected
-        .children
-        .iter()
-        .map(|child| format!("{}:{}{:?}", child.key, child.name, shape(child)))
-        .collect();
-    (selected.name.clone(), arguments, below)
+/// Arguments and selection as one text, without positions. The order of arguments and of the fields
+/// of an object means nothing; that of the selection is the order of the answer.
+fn shape(selected: &Selected) -> Json {
+    let arguments: Map<String, Json> =
+        selected.arguments.iter().map(|(name, value)| (name.clone(), plain(value))).collect();
+    let below: Vec<Json> =
+        selected.children.iter().map(|child| json!([child.key, shape(child)])).collect();
+    json!([selected.name, sorted(arguments), below])
+}
+
+fn plain(value: &Input) -> Json {
+    match value {
+        Input::Object(entries) => {
+            sorted(entries.iter().map(|(name, value)| (name.to_string(), plain(value))).collect())
+        }
+        Input::List(items) => items.iter().map(plain).collect(),
+        // A variable gives an enum as text.
+        Input::Enum(name) => Json::String(name.to_string()),
+        Input::String(text) => Json::String(text.clone()),
+        other => Json::String(other.to_string()),
+    }
+}
+
+fn sorted(entries: Map<String, Json>) -> Json {
+    let sorted: BTreeMap<String, Json> = entries.into_iter().collect();
+    sorted.into_iter().map(|(name, value)| json!([name, value])).collect()
 }
 
 fn digest(parts: &[&str]) -> String {

@@ -61,12 +61,12 @@ fn fields_of<'d>(
 pub(super) fn closed() -> Refusal {
     Refusal {
         outcome: Outcome::Refused,
-        error: Error::Unauthenticated {
+        error: Box::new(Error::Unauthenticated {
             message: say(
                 "introspection needs a credential; the schema is at /schema.graphql",
                 "a introspecção exige credencial; o esquema está em /schema.graphql",
             ),
-        },
+        }),
         protocol_code: Some("INTROSPECTION_DISABLED"),
         position: None,
     }

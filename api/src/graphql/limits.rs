@@ -18,6 +18,8 @@ struct Size {
     aliases: usize,
     directives_at_once: usize,
     introspection_fields: usize,
+    /// Fields of the set itself, fragments expanded.
+    width: usize,
 }
 
 /// Refuses an operation that passes a limit.
@@ -30,13 +32,12 @@ pub(super) fn check(
     }
     let mut known = HashMap::new();
     let size = measure(document, &operation.selection_set.node, &mut known, 0)?;
-    let roots = roots(document, &operation.selection_set.node, 0);
     for (name, found, most) in [
         ("levels of depth", size.depth, limits::QUERY_DEPTH_MAX),
         ("aliases", size.aliases, limits::QUERY_ALIASES_MAX),
         ("fields", size.fields, limits::QUERY_FIELDS_MAX),
         ("directives on one field", size.directives_at_once, limits::QUERY_DIRECTIVES_MAX),
-        ("root fields", roots, limits::QUERY_ROOT_FIELDS_MAX),
+        ("root fields", size.width, limits::QUERY_ROOT_FIELDS_MAX),
         ("introspection fields", size.introspection_fields, limits::INTROSPECTION_FIELDS_MAX),
     ] {
         if found > most {
@@ -44,25 +45,6 @@ pub(super) fn check(
         }
     }
     Ok(())
-}
-
-fn roots(document: &ExecutableDocument, set: &SelectionSet, depth: usize) -> usize {
-    if depth > limits::QUERY_FRAGMENTS_MAX {
-        return usize::MAX;
-    }
-    set.items.iter().fold(0, |sum: usize, selection| {
-        sum.saturating_add(match &selection.node {
-            Selection::Field(_) => 1,
-            Selection::InlineFragment(inline) => {
-                roots(document, &inline.node.selection_set.node, depth + 1)
-            }
-            Selection::FragmentSpread(spread) => {
-                document.fragments.get(&spread.node.fragment_name.node).map_or(0, |fragment| {
-                    roots(document, &fragment.node.selection_set.node, depth + 1)
-                })
-            }
-        })
-    })
 }
 
 fn measure<'d>(
@@ -90,7 +72,7 @@ fn measure<'d>(
                 size.fields = size.fields.saturating_add(1);
                 size.aliases =
                     size.aliases.saturating_add(usize::from(field.alias.is_some()));
-                (size, field.directives.len())
+                (Size { width: 1, ..size }, field.directives.len())
             }
             Selection::InlineFragment(inline) => (
                 measure(document, &inline.node.selection_set.node, known, nesting + 1)?,
@@ -120,6 +102,7 @@ fn measure<'d>(
                 (size, spread.node.directives.len())
             }
         };
+        sum.width = sum.width.saturating_add(below.width);
         sum.depth = sum.depth.max(below.depth);
         sum.fields = sum.fields.saturating_add(below.fields);
         sum.aliases = sum.aliases.saturating_add(below.aliases);
@@ -134,10 +117,10 @@ fn measure<'d>(
 pub(super) fn passed(what: &str, most: usize) -> Refusal {
     Refusal {
         outcome: Outcome::Refused,
-        error: Error::limit(say(
+        error: Box::new(Error::limit(say(
             format!("the document has more than {most} {what}"),
             format!("o documento passa do limite de {most} ({what})"),
-        )),
+        ))),
         protocol_code: None,
         position: None,
     }

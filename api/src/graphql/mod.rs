@@ -5,19 +5,22 @@
 //!
 //! Not here: transport (that is `http/`), rules (those are in the rooms).
 
-mod catalogue;
+pub(crate) mod catalogue;
 mod document;
+mod enums;
 mod errors;
 mod idempotency;
 mod introspection;
 mod limits;
+mod nul;
 mod operation;
+mod order;
 mod respond;
 mod roots;
 
 use std::sync::Arc;
 
-use async_graphql::{EmptySubscription, Schema, Variables};
+use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -76,7 +79,7 @@ impl Graphql {
             .extension(operation::MarkExecuted)
             .directive(roots::idempotent)
             .finish();
-        let sdl = schema.sdl();
+        let sdl = schema.sdl_with_options(SDLExportOptions::new().include_specified_by());
         let digest = Sha256::digest(sdl.as_bytes());
         let mark: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         Ok(Self { schema, documents: Documents::new(), sdl, sdl_etag: format!("\"{mark}\"") })
@@ -105,22 +108,22 @@ impl Graphql {
             Err(refusal) => return respond::refuse(&refusal, &origin, false),
         };
         let is_mutation = operation.is_mutation;
-        let checked = operation.check(query).and_then(|()| {
-            let open = match caller.app().config.graphql.introspection {
-                Introspection::Public => true,
-                Introspection::Authenticated => matches!(caller, Caller::Somebody(_)),
-                Introspection::Off => false,
-            };
-            if open || !operation.introspects { Ok(()) } else { Err(introspection::closed()) }
-        });
-        if let Err(refusal) = checked {
+        let open = match caller.app().config.graphql.introspection {
+            Introspection::Public => true,
+            Introspection::Authenticated => matches!(caller, Caller::Somebody(_)),
+            Introspection::Off => false,
+        };
+        if let Err(refusal) = operation.check(open) {
             return respond::refuse(&refusal, &origin, is_mutation);
         }
         if read_only && is_mutation {
             return respond::refuse(&document::by_get(), &origin, true);
         }
         let state = Arc::new(OperationState::new(&caller));
-        let variables = Variables::from_json(Value::Object(request.variables));
+        let variables = match operation.variables(request.variables) {
+            Ok(variables) => variables,
+            Err(refusal) => return respond::refuse(&refusal, &origin, is_mutation),
+        };
         let mut engine_request = async_graphql::Request::new(query)
             .variables(variables)
             .data(Arc::clone(&state))
@@ -129,7 +132,8 @@ impl Graphql {
             engine_request = engine_request.operation_name(name);
         }
         engine_request.set_parsed_query(document.parsed());
-        let response = self.schema.execute(engine_request).await;
+        let mut response = self.schema.execute(engine_request).await;
+        response.data = operation.in_order(response.data);
         respond::finish(response, &state, &origin, is_mutation, stopwatch.elapsed())
     }
 }
@@ -137,7 +141,7 @@ impl Graphql {
 /// Why an operation was not run, before anything looked at its data.
 pub(crate) struct Refusal {
     pub(crate) outcome: Outcome,
-    pub(crate) error: Error,
+    pub(crate) error: Box<Error>,
     /// A protocol code that stands instead of the error's own.
     pub(crate) protocol_code: Option<&'static str>,
     pub(crate) position: Option<async_graphql::Pos>,

@@ -28,9 +28,12 @@ pub(crate) struct OperationState {
     reads: OnceCell<std::result::Result<(), ServerError>>,
     /// Finished JSON of engine fields, by response key.
     texts: Mutex<HashMap<String, Vec<u8>>>,
+    /// The first mutation that failed: those after it are not begun.
+    failed: Mutex<Option<ServerError>>,
     pub(super) executed: AtomicBool,
     pub(super) statements: AtomicU32,
     pub(super) rows_estimated: AtomicU64,
+    pub(super) rows_read: AtomicU64,
     pub(super) worst: Mutex<Option<Code>>,
 }
 
@@ -39,9 +42,11 @@ impl OperationState {
         Self {
             reads: OnceCell::new(),
             texts: Mutex::new(HashMap::new()),
+            failed: Mutex::new(None),
             executed: AtomicBool::new(false),
             statements: AtomicU32::new(0),
             rows_estimated: AtomicU64::new(0),
+            rows_read: AtomicU64::new(0),
             worst: Mutex::new(None),
         }
     }
@@ -56,6 +61,12 @@ impl OperationState {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key.to_owned(), text);
+    }
+
+    /// Adds what a connection was used for to the operation's cost.
+    fn count(&self, conn: &Conn) {
+        self.statements.fetch_add(conn.statements(), Ordering::Relaxed);
+        self.rows_read.fetch_add(conn.rows_read(), Ordering::Relaxed);
     }
 
     fn note(&self, error: &Error) {
@@ -136,19 +147,33 @@ impl OperationState {
             ran.map_err(|error| (number, error))?;
             self.put_text(&planned.key, text);
         }
-        self.statements.fetch_add(conn.statements(), Ordering::Relaxed);
+        self.count(&conn);
         conn.commit().await.map_err(|error| (0, error))
     }
 }
 
 impl OperationState {
     /// Runs one mutation of the engine, in its own transaction. Root fields of one response key are
-    /// one mutation, however often the document names it.
+    /// one mutation, however often the document names it. After one that failed there is no data to
+    /// answer with, so no other is begun.
     pub(super) async fn write(
         &self,
         context: &Context<'_>,
         write: super::Write,
     ) -> ServerResult<()> {
+        let earlier = self.failed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(error) = earlier {
+            return Err(error);
+        }
+        let outcome = self.write_one(context, write).await;
+        if let Err(error) = &outcome {
+            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+            *failed = Some(error.clone());
+        }
+        outcome
+    }
+
+    async fn write_one(&self, context: &Context<'_>, write: super::Write) -> ServerResult<()> {
         let field = &context.item.node;
         let key = field.response_key().node.as_str();
         let done = self.texts.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key);
@@ -226,7 +251,7 @@ impl OperationState {
         if let Some(key) = &key {
             key.keep(ctx, &conn, &text).await?;
         }
-        self.statements.fetch_add(conn.statements(), Ordering::Relaxed);
+        self.count(&conn);
         conn.commit().await?;
         Ok(text)
     }

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_graphql::{Response, ServerError, Value};
+use async_graphql::{PathSegment, Response, ServerError, Value};
 use bytes::Bytes;
 use serde_json::{Map, Value as Json, json};
 
@@ -59,7 +59,8 @@ pub(super) fn finish(
     }
     if executed {
         out.extend_from_slice(b"\"data\":");
-        write_data(&mut out, response.data, state);
+        let data = if is_whole(&response) { response.data } else { Value::Null };
+        write_data(&mut out, data, state);
         out.push(b',');
     }
     out.extend_from_slice(b"\"extensions\":");
@@ -78,6 +79,16 @@ fn outcome_of(state: &OperationState, executed: bool) -> Outcome {
         Some(Code::Unavailable) => Outcome::Unavailable,
         _ => Outcome::Executed,
     }
+}
+
+/// async-graphql leaves a root field that failed and cannot be null out of the data; by the
+/// specification there is no data then.
+fn is_whole(response: &Response) -> bool {
+    let Value::Object(fields) = &response.data else { return true };
+    response.errors.iter().all(|error| match error.path.first() {
+        Some(PathSegment::Field(key)) => fields.contains_key(key.as_str()),
+        Some(PathSegment::Index(_)) | None => true,
+    })
 }
 
 fn write_data(out: &mut Vec<u8>, data: Value, state: &OperationState) {
@@ -117,6 +128,9 @@ fn write_extensions(
         let mut number = itoa::Buffer::new();
         let rows = state.rows_estimated.load(Ordering::Relaxed);
         out.extend_from_slice(number.format(rows).as_bytes());
+        out.extend_from_slice(b",\"rowsRead\":");
+        let read = state.rows_read.load(Ordering::Relaxed);
+        out.extend_from_slice(number.format(read).as_bytes());
         out.extend_from_slice(b",\"statements\":");
         let statements = state.statements.load(Ordering::Relaxed);
         out.extend_from_slice(number.format(statements).as_bytes());
@@ -153,10 +167,7 @@ fn error_json(error: &ServerError, executed: bool) -> Json {
         .extensions
         .as_ref()
         .and_then(|extensions| serde_json::to_value(extensions).ok())
-        .and_then(|extensions| match extensions {
-            Json::Object(entries) => Some(entries),
-            _ => None,
-        })
+        .and_then(|extensions| if let Json::Object(entries) = extensions { Some(entries) } else { None })
         .unwrap_or_default();
     if !extensions.contains_key("code") {
         let code = if executed { "BAD_USER_INPUT" } else { "GRAPHQL_VALIDATION_FAILED" };

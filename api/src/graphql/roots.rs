@@ -12,12 +12,13 @@ use async_graphql::{
 };
 
 use super::catalogue::catalogue;
+use super::enums::EnumsQuery;
 use super::operation::OperationState;
 use crate::identity::graphql::{IdentityMutation, IdentityQuery};
 use crate::record::schema;
 
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(EngineQuery, IdentityQuery);
+pub(crate) struct Query(EngineQuery, IdentityQuery, EnumsQuery);
 
 #[derive(MergedObject, Default)]
 pub(crate) struct Mutation(EngineMutation, IdentityMutation);

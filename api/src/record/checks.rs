@@ -6,10 +6,7 @@ use crate::db::Value;
 use crate::error::{Error, Result, say};
 
 fn text(value: Value, normal: impl FnOnce(&str) -> Result<String>) -> Result<Value> {
-    match value {
-        Value::Text(text) => normal(&text).map(Value::Text),
-        other => Ok(other),
-    }
+    if let Value::Text(text) = &value { normal(text).map(Value::Text) } else { Ok(value) }
 }
 
 fn refuse(error: entity::value::ValueError) -> Error {

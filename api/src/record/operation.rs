@@ -39,7 +39,8 @@ impl RootPlan {
         match self {
             Self::List(list) => list.statements(),
             Self::One(one, _) => one.statements(),
-            Self::Aggregate(_) | Self::Groups(_) => 2,
+            Self::Aggregate(aggregate) => aggregate.statements(),
+            Self::Groups(groups) => groups.statements(),
         }
     }
 }

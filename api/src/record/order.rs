@@ -1,15 +1,18 @@
 //! `orderBy` -> sort keys. The last key is always the id, so that every order is total; nulls have a
 //! pinned place (last unless asked otherwise), the same on both databases.
 
+use std::sync::Arc;
+
 use async_graphql::Value as Input;
 
-use super::declare::{Record, RelationKind};
-use super::filter;
+use super::declare::{Record, Relation, RelationKind};
 use super::search::SearchPlan;
 use super::sql::Sql;
+use super::{filter, input};
+use crate::access::Reader;
 use crate::db::{NullOf, Value};
 use crate::error::{Error, Result, say};
-use crate::{access::Reader, limits};
+use crate::limits;
 
 /// One key of an order.
 #[derive(Debug, Clone)]
@@ -24,9 +27,14 @@ pub struct OrderKey {
 #[derive(Debug, Clone)]
 pub enum Expression {
     /// A column of the level (`table` 0) or of one of its joins.
-    Column { table: usize, column: String },
+    Column {
+        table: usize,
+        column: String,
+    },
     /// How well the row's search text fits, smaller is better; the folded words sought.
-    SearchRank { words: String },
+    SearchRank {
+        words: String,
+    },
     SearchLength,
     /// Finished text, over the columns of a grouped query.
     Written(String),
@@ -61,58 +69,51 @@ impl OrderKey {
     /// The same key, read from the other end.
     #[must_use]
     pub fn reversed(&self) -> Self {
-        Self {
-            descending: !self.descending,
-            nulls_first: !self.nulls_first,
-            ..self.clone()
-        }
+        Self { descending: !self.descending, nulls_first: !self.nulls_first, ..self.clone() }
     }
 }
 
-/// What an order may ask of the level it sorts.
-pub trait Joins {
-    /// The table number of a to-one relation of table `from`, joined if it is not yet, and the
-    /// caller's right to read it.
-    fn join(&mut self, from: usize, relation: &'static super::declare::Relation)
-    -> Result<usize>;
-    fn reader(&self, table: usize) -> &Reader;
+/// Joins a to-one relation of a table of the level that is sorted: the number of the table joined,
+/// and the caller's right to read it.
+pub type Join<'a> = &'a mut dyn FnMut(usize, &'static Relation) -> Result<(usize, Arc<Reader>)>;
+
+/// A table of the level: what its rows are, and the caller's right to read them.
+struct Place {
+    record: &'static Record,
+    table: usize,
+    reader: Arc<Reader>,
+    depth_left: usize,
 }
 
-/// Reads `orderBy`, or the default order; appends the id.
+/// Reads `orderBy`, or takes the record's own order (or the rank, when there is a search).
 pub fn read(
-    joins: &mut impl Joins,
+    join: Join<'_>,
     record: &'static Record,
+    reader: &Arc<Reader>,
     input: Option<&Input>,
     search: Option<&SearchPlan>,
 ) -> Result<Vec<OrderKey>> {
-    let mut keys = Vec::new();
-    match input {
-        Some(input) => {
-            let items = super::input::read_list(input);
-            if items.len() > limits::ORDER_KEYS_MAX {
-                return Err(Error::limit(say(
-                    format!("orderBy takes at most {} keys", limits::ORDER_KEYS_MAX),
-                    format!("orderBy aceita no máximo {} chaves", limits::ORDER_KEYS_MAX),
-                )));
-            }
-            for item in items {
-                keys.push(read_key(joins, record, 0, item)?);
-            }
-        }
-        None if search.is_some() => {}
-        None => {
-            let (name, descending) = record.default_order;
-            if let Some(field) = record.find_field(name) {
-                let mut key = OrderKey::column(field.sort_column(), field.kind.bind(), descending);
-                key.nullable = field.nullable;
-                keys.push(key);
-            }
-        }
+    let items = input.map(input::read_list).unwrap_or_default();
+    if items.len() > limits::ORDER_KEYS_MAX {
+        return Err(Error::limit(say(
+            format!("orderBy takes at most {} keys", limits::ORDER_KEYS_MAX),
+            format!("orderBy aceita no máximo {} chaves", limits::ORDER_KEYS_MAX),
+        )));
     }
-    if keys.is_empty()
-        && let Some(search) = search
-    {
-        keys.extend(search.rank_keys());
+    let mut keys = Vec::with_capacity(items.len() + 2);
+    for item in items {
+        let place = Place {
+            record,
+            table: 0,
+            reader: Arc::clone(reader),
+            depth_left: limits::ORDER_DEPTH_MAX,
+        };
+        keys.push(read_key(join, &place, item).map_err(|error| error.at("orderBy"))?);
+    }
+    match search {
+        Some(search) if keys.is_empty() => keys.extend(search.rank_keys()),
+        None if keys.is_empty() => keys.extend(default_key(record)),
+        Some(_) | None => {}
     }
     // The id goes the way of the last key: a uniform direction makes a seek one row comparison.
     let descending = keys.last().is_some_and(|key| key.descending);
@@ -120,69 +121,76 @@ pub fn read(
     Ok(keys)
 }
 
-fn read_key(
-    joins: &mut impl Joins,
-    record: &'static Record,
-    table: usize,
-    input: &Input,
-) -> Result<OrderKey> {
+fn default_key(record: &Record) -> Option<OrderKey> {
+    let (name, descending) = record.default_order;
+    let field = record.find_field(name)?;
+    let mut key = OrderKey::column(field.sort_column(), field.kind.bind(), descending);
+    key.nullable = field.nullable;
+    Some(key)
+}
+
+fn read_key(join: Join<'_>, place: &Place, input: &Input) -> Result<OrderKey> {
     let Input::Object(entries) = input else {
-        return Err(Error::invalid_field(
-            "orderBy",
-            say("expected an input object", "esperava um objeto de entrada"),
-        ));
+        return Err(Error::invalid(say(
+            "expected an input object",
+            "esperava um objeto de entrada",
+        )));
     };
-    let text = |name: &str| match entries.get(name) {
-        Some(Input::Enum(value)) => Some(value.to_string()),
-        Some(Input::String(value)) => Some(value.clone()),
-        _ => None,
-    };
-    let nested: Vec<_> = entries
-        .iter()
-        .filter(|(name, value)| {
-            !matches!(name.as_str(), "field" | "direction" | "nulls")
-                && !matches!(value, Input::Null)
-        })
-        .collect();
-    match (text("field"), nested.as_slice()) {
-        (Some(name), []) => {
-            let field = record
+    let name_of = |name: &str| entries.get(name).and_then(input::read_name);
+    let mut nested = entries.iter().filter(|(name, value)| {
+        !matches!(name.as_str(), "field" | "direction" | "nulls") && !matches!(value, Input::Null)
+    });
+    match (name_of("field"), nested.next(), nested.next()) {
+        (Some(name), None, _) => {
+            let field = place
+                .record
                 .fields
                 .iter()
                 .find(|field| field.sort && field.enum_name() == name)
-                .ok_or_else(|| Error::invalid_field("orderBy", unsortable(record, &name)))?;
-            filter::allow_field(joins.reader(table), field)?;
-            let descending = text("direction").as_deref() == Some("DESC");
+                .ok_or_else(|| unsortable(place.record, name))?;
+            filter::allow_field(&place.reader, field)?;
             Ok(OrderKey {
-                expression: Expression::Column { table, column: field.sort_column() },
+                expression: Expression::Column { table: place.table, column: field.sort_column() },
                 bind: field.kind.bind(),
                 // A related row may be absent.
-                nullable: field.nullable || table > 0,
-                descending,
-                nulls_first: text("nulls").as_deref() == Some("FIRST"),
+                nullable: field.nullable || place.table > 0,
+                descending: name_of("direction") == Some("DESC"),
+                nulls_first: name_of("nulls") == Some("FIRST"),
             })
         }
-        (None, [(name, value)]) => {
-            let relation = record
+        // The direction belongs to the field, where the chain of relations ends.
+        (None, Some((name, value)), None)
+            if name_of("direction").is_none() && name_of("nulls").is_none() =>
+        {
+            let relation = place
+                .record
                 .find_relation(name.as_str())
                 .filter(|relation| matches!(relation.kind, RelationKind::One { .. }))
-                .ok_or_else(|| Error::invalid_field("orderBy", unsortable(record, name.as_str())))?;
-            let next = joins.join(table, relation)?;
-            read_key(joins, (relation.target)(), next, value)
+                .ok_or_else(|| unsortable(place.record, name.as_str()))?;
+            filter::allow_relation(&place.reader, place.record, relation)?;
+            let depth_left = place.depth_left.checked_sub(1).ok_or_else(too_deep)?;
+            let (table, reader) = join(place.table, relation)?;
+            let next = Place { record: (relation.target)(), table, reader, depth_left };
+            read_key(join, &next, value)
         }
-        _ => Err(Error::invalid_field(
-            "orderBy",
-            say(
-                "each key of orderBy names exactly one field or one relation",
-                "cada chave de orderBy nomeia exatamente um campo ou uma relação",
-            ),
-        )),
+        _ => Err(Error::invalid(say(
+            "each key of orderBy names exactly one field, or one relation with a key of its own",
+            "cada chave de orderBy nomeia exatamente um campo, ou uma relação com chave própria",
+        ))),
     }
 }
 
-fn unsortable(record: &Record, name: &str) -> crate::error::Message {
-    say(
+fn too_deep() -> Error {
+    let max = limits::ORDER_DEPTH_MAX;
+    Error::limit(say(
+        format!("a key of orderBy goes through at most {max} relations"),
+        format!("uma chave de orderBy passa por no máximo {max} relações"),
+    ))
+}
+
+fn unsortable(record: &Record, name: &str) -> Error {
+    Error::invalid(say(
         format!("{} cannot be ordered by {name}", record.name),
         format!("{} não pode ser ordenado por {name}", record.name),
-    )
+    ))
 }

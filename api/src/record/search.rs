@@ -18,6 +18,8 @@ use super::sql::Sql;
 #[derive(Debug, Clone)]
 pub struct SearchPlan {
     words: Vec<String>,
+    /// What the search means, where a cursor says so: pages of one walk must agree.
+    pub decided: Option<Tier>,
 }
 
 /// Which of the two meanings a search has, decided by a look at the data.
@@ -48,12 +50,18 @@ impl SearchPlan {
             .filter(|word| !word.is_empty())
             .map(str::to_owned)
             .collect();
-        Ok(if words.is_empty() { None } else { Some(Self { words }) })
+        Ok(if words.is_empty() { None } else { Some(Self { words, decided: None }) })
     }
 
-    /// A misspelt search can be helped only where there are three letters to compare.
-    pub fn has_alike(&self) -> bool {
-        self.words.iter().any(|word| word.chars().count() >= 3)
+    /// Whether the data must be looked at to know what the search means. A misspelt search can be
+    /// helped only where there are three letters to compare.
+    pub fn needs_probe(&self) -> bool {
+        self.decided.is_none() && self.words.iter().any(|word| word.chars().count() >= 3)
+    }
+
+    /// What it means when the data need not be looked at.
+    pub fn tier_without_probe(&self) -> Tier {
+        self.decided.unwrap_or(Tier::Exact)
     }
 
     pub fn rank_keys(&self) -> Vec<OrderKey> {

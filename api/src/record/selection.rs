@@ -67,7 +67,10 @@ fn collect(
                 let key = field.response_key().node.as_str();
                 let name = field.name.node.as_str();
                 let index = match into.iter().position(|known| known.key == key) {
-                    Some(index) => index,
+                    Some(index) => {
+                        same_field(scope, into.get(index), field)?;
+                        index
+                    }
                     None => {
                         into.push(Selected {
                             key: key.to_owned(),
@@ -101,6 +104,33 @@ fn collect(
         }
     }
     Ok(())
+}
+
+/// Two fields of one response key must be one field: validation compares them within a fragment,
+/// here they meet after all fragments are inlined.
+fn same_field(
+    scope: &Scope<'_>,
+    known: Option<&Selected>,
+    field: &async_graphql::parser::types::Field,
+) -> Result<()> {
+    let Some(known) = known else { return Ok(()) };
+    let given = arguments(scope, &field.arguments)?;
+    let same = known.name == field.name.node.as_str()
+        && known.arguments.len() == given.len()
+        && given.iter().all(|argument| known.arguments.contains(argument));
+    if same {
+        return Ok(());
+    }
+    let key = &known.key;
+    Err(Error::invalid_field(
+        key.clone(),
+        say(
+            format!("{key} is selected twice with different fields or arguments: use aliases"),
+            format!(
+                "{key} é selecionado duas vezes com campos ou argumentos diferentes: use aliases"
+            ),
+        ),
+    ))
 }
 
 fn too_many_fields() -> Error {

@@ -10,17 +10,31 @@ use crate::ctx::Ctx;
 use crate::db::Conn;
 use crate::error::Result;
 
-/// A living stage of the tenant.
-pub(super) async fn find_stage(
+/// Living stages of the tenant.
+pub(super) async fn find_stages(
     conn: &Conn,
     permit: &impl Permit,
-    id: Uuid,
-) -> Result<Option<pipeline_stage::Model>> {
+    ids: Vec<Uuid>,
+) -> Result<Vec<pipeline_stage::Model>> {
     Ok(pipeline_stage::Entity::find()
         .filter(pipeline_stage::Column::TenantId.eq(permit.tenant_id()))
-        .filter(pipeline_stage::Column::Id.eq(id))
+        .filter(pipeline_stage::Column::Id.is_in(ids))
         .filter(pipeline_stage::Column::DeletedAt.is_null())
-        .one(&conn.orm(permit))
+        .all(&conn.orm(permit))
+        .await?)
+}
+
+/// All living stages, in their order.
+pub(super) async fn stages(
+    conn: &Conn,
+    permit: &impl Permit,
+) -> Result<Vec<pipeline_stage::Model>> {
+    Ok(pipeline_stage::Entity::find()
+        .filter(pipeline_stage::Column::TenantId.eq(permit.tenant_id()))
+        .filter(pipeline_stage::Column::DeletedAt.is_null())
+        .order_by_asc(pipeline_stage::Column::SortOrder)
+        .order_by_asc(pipeline_stage::Column::Id)
+        .all(&conn.orm(permit))
         .await?)
 }
 
@@ -48,13 +62,13 @@ pub(super) struct StageChange {
     pub(super) changed_at: DateTime<Utc>,
 }
 
-pub(super) async fn insert_stage_change(
+pub(super) async fn insert_stage_changes(
     ctx: &Ctx,
     conn: &Conn,
     permit: &impl Permit,
-    change: StageChange,
+    changes: Vec<StageChange>,
 ) -> Result<()> {
-    let row = deal_stage_change::ActiveModel {
+    let rows = changes.into_iter().map(|change| deal_stage_change::ActiveModel {
         tenant_id: Set(permit.tenant_id()),
         id: Set(ctx.app.clock.new_id()),
         deal_id: Set(change.deal_id),
@@ -63,7 +77,8 @@ pub(super) async fn insert_stage_change(
         changed_by: Set(Some(ctx.actor.user_id)),
         changed_at: Set(change.changed_at),
         created_at: Set(ctx.now()),
-    };
-    deal_stage_change::Entity::insert(row).exec_without_returning(&conn.orm(permit)).await?;
+    });
+    let inserted = deal_stage_change::Entity::insert_many(rows);
+    inserted.exec_without_returning(&conn.orm(permit)).await?;
     Ok(())
 }

@@ -46,10 +46,10 @@ pub async fn convert(session: &mut Session<'_>, id: Uuid, to: Conversion) -> Res
         ));
     }
     let name = text_of(&row, "name");
-    let company = party(session, company::record(), to.company, id_of(&row, "company_id"))
+    let company = party(session, company::record(), to.company, Values::new())
         .await
         .map_err(|error| within(error, "company"))?;
-    let company = match company {
+    let company = match company.or(id_of(&row, "company_id")) {
         Some(id) => id,
         // A lead that is only a name becomes a company of that name.
         None => {
@@ -62,13 +62,19 @@ pub async fn convert(session: &mut Session<'_>, id: Uuid, to: Conversion) -> Res
                     ),
                 )
             })?;
-            let values = Values::from([("name", Value::Text(name))]);
-            session.create(company::record(), values).await?
+            let mut values = Values::from([("name", Value::Text(name))]);
+            if let Some(owner) = id_of(&row, "assigned_to") {
+                values.insert("owner_id", Value::Id(owner));
+            }
+            session.create(company::record(), values).await.map_err(|error| within(error, "company"))?
         }
     };
-    let contact = party(session, contact::record(), to.contact, id_of(&row, "contact_id"))
+    // Somebody new belongs to the company unless another is named.
+    let defaults = Values::from([("company_id", Value::Id(company))]);
+    let contact = party(session, contact::record(), to.contact, defaults)
         .await
-        .map_err(|error| within(error, "contact"))?;
+        .map_err(|error| within(error, "contact"))?
+        .or(id_of(&row, "contact_id"));
     let related = Related { lead: id, company, contact, owner: id_of(&row, "assigned_to"), name };
     let deal = create_deal(session, to.deal, related).await?;
     let mut done = Values::from([
@@ -126,20 +132,28 @@ fn read(session: &Session<'_>, record: &'static Record, given: &ConstValue) -> R
     draft::read(&grant, record, given, Purpose::Create)
 }
 
-/// The company or contact of a conversion: connected, created, or the lead's own.
+/// The company or contact that a conversion names: connected or created; none when it names none.
 async fn party(
     session: &mut Session<'_>,
     record: &'static Record,
     given: Option<ConstValue>,
-    own: Option<Uuid>,
+    defaults: Values,
 ) -> Result<Option<Uuid>> {
-    let Some(ConstValue::Object(entries)) = given else { return Ok(own) };
-    if let Some(id) = entries.get("connect").filter(|id| !matches!(id, ConstValue::Null)) {
-        return crate::record::input::read_id(id).map(Some);
-    }
-    match entries.get("create") {
-        Some(given) => read(session, record, given)?.create(session).await.map(Some),
-        None => Ok(own),
+    let Some(ConstValue::Object(entries)) = given else { return Ok(None) };
+    let present = |name: &str| entries.get(name).filter(|it| !matches!(it, ConstValue::Null));
+    match (present("connect"), present("create")) {
+        (Some(id), None) => crate::record::input::read_id(id).map(Some),
+        (None, Some(given)) => {
+            let mut draft = read(session, record, given)?;
+            for (column, value) in defaults {
+                draft.values.entry(column).or_insert(value);
+            }
+            draft.create(session).await.map(Some)
+        }
+        _ => Err(Error::invalid(say(
+            "give connect or create, and not both",
+            "informe connect ou create, e não ambos",
+        ))),
     }
 }
 
@@ -167,6 +181,15 @@ pub async fn assign(session: &mut Session<'_>, id: Uuid, assignee_id: Uuid) -> R
     session.update(record::record(), id, values, None).await
 }
 
+/// How close to buying a score stands for.
+pub fn temperature_of(score: i64) -> &'static str {
+    match score {
+        70.. => "hot",
+        40..70 => "warm",
+        _ => "cold",
+    }
+}
+
 /// Sets how promising a lead is; the temperature follows from the score unless it is given.
 pub async fn score(
     session: &mut Session<'_>,
@@ -174,14 +197,7 @@ pub async fn score(
     score: i64,
     temperature: Option<String>,
 ) -> Result<()> {
-    let temperature = temperature.unwrap_or_else(|| {
-        match score {
-            70.. => "hot",
-            40..70 => "warm",
-            _ => "cold",
-        }
-        .to_owned()
-    });
+    let temperature = temperature.unwrap_or_else(|| temperature_of(score).to_owned());
     let values =
         Values::from([("score", Value::Int(score)), ("temperature", Value::Text(temperature))]);
     session.update(record::record(), id, values, None).await

@@ -1,7 +1,5 @@
 //! `leadFunnel`: what became of the leads of each month and source.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::LazyLock;
 
 use async_graphql_value::ConstValue;
@@ -11,8 +9,8 @@ use super::{argument, share, store, window};
 use crate::access::Resource;
 use crate::ctx::Ctx;
 use crate::db::{Conn, NullOf, Value};
-use crate::error::{Error, Result, say};
-use crate::record::declare::{computed_field, declare_computed};
+use crate::error::{Error, say};
+use crate::record::declare::{ComputedRows, computed_field, declare_computed};
 use crate::record::{Kind, Record, input};
 
 pub(super) fn record() -> &'static Record {
@@ -46,7 +44,7 @@ fn compute<'a>(
     ctx: &'a Ctx,
     conn: &'a Conn,
     arguments: &'a [(String, ConstValue)],
-) -> Pin<Box<dyn Future<Output = Result<Vec<Vec<Value>>>> + Send + 'a>> {
+) -> ComputedRows<'a> {
     Box::pin(async move {
         let reader = ctx.reader(Resource::Leads)?;
         let zone = match argument(arguments, "timeZone") {

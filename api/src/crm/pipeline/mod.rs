@@ -25,10 +25,10 @@ fn argument<'a>(arguments: &'a [(String, ConstValue)], name: &str) -> Option<&'a
         .map(|(_, value)| value)
 }
 
-/// The bounds of a window of time, either of them open.
-fn window(
-    arguments: &[(String, ConstValue)],
-) -> Result<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> {
+/// From (inclusive) and to (exclusive), either of them open.
+type Window = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
+fn window(arguments: &[(String, ConstValue)]) -> Result<Window> {
     let read = |name: &'static str| {
         argument(arguments, name)
             .map(input::read_instant)

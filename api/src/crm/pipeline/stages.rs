@@ -1,7 +1,5 @@
 //! `pipelineStageStats`: how many deals came to a stage, how long they stayed, how many went on.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::LazyLock;
 
 use async_graphql_value::ConstValue;
@@ -11,8 +9,7 @@ use crate::access::Resource;
 use crate::crm::pipeline_stage;
 use crate::ctx::Ctx;
 use crate::db::{Conn, NullOf, Value};
-use crate::error::Result;
-use crate::record::declare::{computed_field, declare_computed};
+use crate::record::declare::{ComputedRows, computed_field, declare_computed};
 use crate::record::{Kind, Record};
 
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -46,7 +43,7 @@ fn declaration() -> Record {
         ))
         .field(about(
             computed_field("conversion", Kind::Float, true),
-            "Share of those that came which went on, 0 to 1.",
+            "Share of those that came which went on, 0 to 1; null for stages that win or lose.",
         ))
         .field(computed_field("lost", Kind::Int, false))
         .one_by("stage", "stage_id", pipeline_stage::record)
@@ -56,16 +53,16 @@ fn compute<'a>(
     ctx: &'a Ctx,
     conn: &'a Conn,
     arguments: &'a [(String, ConstValue)],
-) -> Pin<Box<dyn Future<Output = Result<Vec<Vec<Value>>>> + Send + 'a>> {
+) -> ComputedRows<'a> {
     Box::pin(async move {
         let reader = ctx.reader(Resource::Deals)?;
         let rows = store::stage_movements(conn, &reader, window(arguments)?).await?;
-        Ok(rows.into_iter().map(row).collect())
+        Ok(rows.iter().map(row).collect())
     })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "chart values are floats by contract")]
-fn row(stage: store::StageMovements) -> Vec<Value> {
+fn row(stage: &store::StageMovements) -> Vec<Value> {
     let days = (stage.left > 0)
         .then(|| stage.seconds as f64 / stage.left as f64 / SECONDS_PER_DAY as f64);
     let float = |value: Option<f64>| value.map_or(Value::Null(NullOf::Float), Value::Float);
@@ -75,7 +72,7 @@ fn row(stage: store::StageMovements) -> Vec<Value> {
         Value::Int(stage.left),
         float(days),
         Value::Int(stage.advanced),
-        float(share(stage.advanced, stage.entered)),
+        float(share(stage.advanced, stage.entered).filter(|_| stage.is_open)),
         Value::Int(stage.lost),
     ]
 }

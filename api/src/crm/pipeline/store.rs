@@ -1,9 +1,10 @@
 //! SQL of the pipeline's numbers, with the tenant and the caller's row rule in each statement.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use chrono_tz::Tz;
 use uuid::Uuid;
 
+use super::Window;
 use crate::access::{Permit, Reader};
 use crate::crm::{deal, lead};
 use crate::db::dialect::Bucket;
@@ -11,9 +12,6 @@ use crate::db::{Conn, Value};
 use crate::error::{Error, Result};
 use crate::record::filter::{self, Condition};
 use crate::record::sql::{Sql, all_of, for_tenant, row_rule};
-
-/// From (inclusive) and to (exclusive).
-type Window = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
 
 /// Open deals of one stage and currency; amounts in hundredths.
 pub(super) struct StageSum {
@@ -84,6 +82,8 @@ pub(super) struct StageMovements {
     pub(super) seconds: i64,
     pub(super) advanced: i64,
     pub(super) lost: i64,
+    /// Neither wins nor loses: deals are to leave it.
+    pub(super) is_open: bool,
 }
 
 fn within(sql: &mut Sql, column: &str, (from, to): Window) -> Vec<String> {
@@ -121,14 +121,14 @@ pub(super) async fn stage_movements(
     sql.push(&format!(
         "SELECT s.id, count(*), count(m.left_at), {seconds}, \
          sum(CASE WHEN n.sort_order > s.sort_order AND NOT n.is_lost THEN 1 ELSE 0 END), \
-         sum(CASE WHEN n.is_lost THEN 1 ELSE 0 END) \
+         sum(CASE WHEN n.is_lost THEN 1 ELSE 0 END), NOT (s.is_won OR s.is_lost) \
          FROM (SELECT c.to_stage_id, c.changed_at, \
          lead(c.changed_at) OVER (PARTITION BY c.deal_id ORDER BY c.changed_at, c.id) AS left_at, \
          lead(c.to_stage_id) OVER (PARTITION BY c.deal_id ORDER BY c.changed_at, c.id) AS next_id \
          FROM deal_stage_changes c, deals t0 WHERE {own}) m \
          JOIN pipeline_stages s ON {entered} \
          LEFT JOIN pipeline_stages n ON {tenant} AND n.id = m.next_id \
-         GROUP BY s.id, s.sort_order ORDER BY s.sort_order, s.id"
+         GROUP BY s.id, s.sort_order, s.is_won, s.is_lost ORDER BY s.sort_order, s.id"
     ));
     let rows = conn.rows(reader, &sql.finish()).await?;
     rows.iter()
@@ -140,6 +140,7 @@ pub(super) async fn stage_movements(
                 seconds: row.int(3)?.unwrap_or_default(),
                 advanced: row.int(4)?.unwrap_or_default(),
                 lost: row.int(5)?.unwrap_or_default(),
+                is_open: row.bool(6)?.unwrap_or_default(),
             })
         })
         .collect()

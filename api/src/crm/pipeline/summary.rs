@@ -1,8 +1,6 @@
 //! `pipelineSummary`: open deals by stage and currency, with count, sum and the sum weighted by the
 //! stage's probability.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::LazyLock;
 
 use async_graphql_value::ConstValue;
@@ -12,8 +10,7 @@ use crate::access::Resource;
 use crate::crm::{deal, pipeline_stage};
 use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
-use crate::error::Result;
-use crate::record::declare::{computed_field, declare_computed};
+use crate::record::declare::{ComputedRows, computed_field, declare_computed};
 use crate::record::plan::Planner;
 use crate::record::{Kind, Record};
 
@@ -44,7 +41,7 @@ fn compute<'a>(
     ctx: &'a Ctx,
     conn: &'a Conn,
     arguments: &'a [(String, ConstValue)],
-) -> Pin<Box<dyn Future<Output = Result<Vec<Vec<Value>>>> + Send + 'a>> {
+) -> ComputedRows<'a> {
     Box::pin(async move {
         let deals = deal::record::record();
         let reader = ctx.reader(Resource::Deals)?;

@@ -164,10 +164,11 @@ impl Dialect {
         }
     }
 
-    /// A row lock for read-then-write; SQLite's writer is alone already.
+    /// A row lock for read-then-write; SQLite's writer is alone already. It does not keep others
+    /// from referring to the row meanwhile: keys never change.
     pub fn for_update(self) -> &'static str {
         match self {
-            Self::Postgres => " FOR UPDATE",
+            Self::Postgres => " FOR NO KEY UPDATE",
             Self::Sqlite => "",
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use entity::tenant;
 use uuid::Uuid;
 
 use super::store::{self, KeyRow, People, RoleRow, TenantRow};
@@ -12,7 +13,10 @@ use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::identity::api_key::text::{self as key_text, KeyText};
 use crate::identity::session::token::AccessToken;
-use crate::identity::{api_key, digest};
+use crate::identity::{api_key, digest, user};
+
+/// Name of the account that imports act as.
+const IMPORTER: &str = "Importação";
 
 /// What a credential was found to mean.
 #[derive(Clone)]
@@ -50,6 +54,32 @@ pub(crate) async fn resolve(app: &Arc<App>, bearer: &str) -> Result<Resolved> {
         let found = identify_user(&conn, &system, &token).await?;
         finish(&conn, &system, token.tenant_id, found, read_at).await
     }
+}
+
+/// Who imports into a tenant: a service account of its own, which may do everything there.
+pub(crate) async fn importer(app: &App, conn: &Conn, tenant: &tenant::Model) -> Result<Actor> {
+    let user_id = user::service::service_account(app, conn, tenant.id, IMPORTER).await?;
+    operator(tenant, user_id)
+}
+
+/// Somebody who works for the operator of the installation, whom no role could forbid anything.
+pub(crate) fn operator(tenant: &tenant::Model, user_id: Uuid) -> Result<Actor> {
+    let row = TenantRow {
+        slug: tenant.slug.clone(),
+        time_zone: tenant.time_zone.clone(),
+        currency: tenant.currency.clone(),
+        language: tenant.language.clone(),
+    };
+    Ok(Actor {
+        tenant_id: tenant.id,
+        tenant: Arc::new(profile(row)?),
+        user_id,
+        api_key_id: None,
+        role_names: Arc::from([]),
+        permissions: Arc::new(Permissions::everything()),
+        team: Arc::from([user_id]),
+        org_unit_members: Arc::from([user_id]),
+    })
 }
 
 async fn identify_user(

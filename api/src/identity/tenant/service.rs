@@ -99,6 +99,12 @@ pub async fn of_caller(ctx: &Ctx) -> Result<tenant::Model> {
     found.ok_or_else(Error::unauthenticated)
 }
 
+/// A tenant that is known to be there, as this connection sees it.
+pub(crate) async fn of_id(conn: &Conn, id: Uuid) -> Result<tenant::Model> {
+    let found = store::by_id(conn, &SystemHandle::for_tenant(id), id).await?;
+    found.ok_or_else(|| Error::not_found("Tenant"))
+}
+
 /// All tenants of the installation, by slug.
 pub async fn list(app: &Arc<App>) -> Result<Vec<tenant::Model>> {
     let conn = app.db.single_read().await?;

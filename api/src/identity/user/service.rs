@@ -117,6 +117,38 @@ pub(crate) async fn create_service_account(
     create_in(app, conn, tenant_id, draft).await
 }
 
+/// The service account of this name, made where there is none.
+pub(crate) async fn service_account(
+    app: &App,
+    conn: &Conn,
+    tenant_id: Uuid,
+    name: &str,
+) -> Result<Uuid> {
+    let system = SystemHandle::for_tenant(tenant_id);
+    match store::service_account(conn, &system, name).await? {
+        Some(known) => Ok(known.id),
+        None => create_service_account(app, conn, tenant_id, name).await,
+    }
+}
+
+/// Gives somebody who is there a role and, where one is given, a password.
+pub(crate) async fn admit(
+    app: &App,
+    conn: &Conn,
+    (tenant_id, user_id): (Uuid, Uuid),
+    role: &str,
+    password_hash: Option<&str>,
+) -> Result<()> {
+    let system = SystemHandle::for_tenant(tenant_id);
+    let role_id = role::service::id_of(conn, tenant_id, role).await?;
+    let row = grant((tenant_id, app.clock.new_id()), user_id, role_id, app.clock.now());
+    store::insert_grants(conn, &system, vec![row]).await?;
+    match password_hash {
+        Some(hash) => store::set_password(conn, &system, user_id, hash).await,
+        None => Ok(()),
+    }
+}
+
 /// The caller's own row.
 pub async fn of_caller(ctx: &Ctx) -> Result<user::Model> {
     let conn = ctx.app.db.single_read().await?;

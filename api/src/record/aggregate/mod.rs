@@ -10,7 +10,7 @@ use super::filter::Condition;
 use super::plan::{Deleted, Level};
 use super::search::SearchPlan;
 
-pub use groups::{GroupKey, Groups, fetch_groups, write_groups};
+pub use groups::{GroupKey, Groups, fetch_groups, first_instant_of, write_groups};
 pub use plan::{Measures, Reference};
 pub use write::{AggregateShape, fetch_aggregate, write_aggregate};
 
@@ -27,4 +27,11 @@ pub struct Aggregate {
     pub base: Base,
     pub measures: Measures,
     pub shape: AggregateShape,
+}
+
+impl Aggregate {
+    /// Statements that this takes at most.
+    pub fn statements(&self) -> u32 {
+        1 + u32::from(self.base.search.as_ref().is_some_and(SearchPlan::needs_probe))
+    }
 }

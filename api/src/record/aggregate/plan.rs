@@ -19,9 +19,15 @@ pub enum Measure {
     Sum(&'static str),
     Min(&'static str),
     Max(&'static str),
-    /// How many currencies the money of a group is in, and the first of them.
-    Currencies(&'static str),
-    FirstCurrency(&'static str),
+    /// How many currencies the amounts of a group are in, and the first of them.
+    Currencies {
+        amount: &'static str,
+        currency: &'static str,
+    },
+    FirstCurrency {
+        amount: &'static str,
+        currency: &'static str,
+    },
 }
 
 impl Measure {
@@ -30,11 +36,21 @@ impl Measure {
             Self::Count => "count(*)".to_owned(),
             Self::CountOf(column) => format!("count(t0.{column})"),
             Self::Sum(column) => dialect.sum_int(&format!("t0.{column}")),
-            Self::Min(column) | Self::FirstCurrency(column) => format!("min(t0.{column})"),
+            Self::Min(column) => format!("min(t0.{column})"),
             Self::Max(column) => format!("max(t0.{column})"),
-            Self::Currencies(column) => format!("count(DISTINCT t0.{column})"),
+            Self::Currencies { amount, currency } => {
+                format!("count(DISTINCT {})", currency_of(amount, currency))
+            }
+            Self::FirstCurrency { amount, currency } => {
+                format!("min({})", currency_of(amount, currency))
+            }
         }
     }
+}
+
+/// The currency of rows that have an amount; where there is none, it says nothing.
+fn currency_of(amount: &str, currency: &str) -> String {
+    format!("CASE WHEN t0.{amount} IS NOT NULL THEN t0.{currency} END")
 }
 
 /// The measures of one statement, in select order.
@@ -71,14 +87,14 @@ impl Measures {
     }
 
     /// Where the currency of a money field is read, and whether it must be the only one.
-    fn currency(&mut self, field: &Field, grouped: &[&'static str]) -> Option<Currency> {
+    fn currency(&mut self, field: &'static Field, grouped: &[&'static str]) -> Option<Currency> {
         let Kind::Money { currency } = field.kind else { return None };
         if let Some(key) = grouped.iter().position(|column| *column == currency) {
             return Some(Currency::Key(key));
         }
         Some(Currency::Only {
-            count: self.number(Measure::Currencies(currency)),
-            first: self.number(Measure::FirstCurrency(currency)),
+            count: self.number(Measure::Currencies { amount: field.column, currency }),
+            first: self.number(Measure::FirstCurrency { amount: field.column, currency }),
         })
     }
 }
@@ -108,13 +124,7 @@ impl Planner<'_> {
     ) -> Result<super::Base> {
         let level = self.level(record)?;
         let condition = self.condition(record, selected.argument("filter"))?;
-        let search = match selected.argument("search") {
-            Some(text) => crate::record::search::SearchPlan::read(
-                record,
-                crate::record::input::read_text(text)?,
-            )?,
-            None => None,
-        };
+        let search = self.search(record, selected)?;
         let deleted = crate::record::plan::read_deleted(selected);
         Ok(super::Base { level, condition, search, deleted })
     }
@@ -149,18 +159,19 @@ impl Planner<'_> {
         let mut items = Vec::with_capacity(selection.len());
         for selected in selection {
             self.enter(selected);
-            let node = match selected.name.as_str() {
-                "count" => AggregateNode::Count(measures.number(Measure::Count)),
-                "__typename" => AggregateNode::Literal(json_text(context.1)),
-                function @ ("sum" | "avg" | "min" | "max") => AggregateNode::Object(
-                    self.leaves(record, measures, function, &selected.children, context.0)?,
-                ),
-                // The group's key is planned by the group itself.
-                _ => {
-                    self.leave();
-                    continue;
-                }
-            };
+            let node =
+                match selected.name.as_str() {
+                    "count" => AggregateNode::Count(measures.number(Measure::Count)),
+                    "__typename" => AggregateNode::Literal(json_text(context.1)),
+                    function @ ("sum" | "avg" | "min" | "max") => AggregateNode::Object(
+                        self.leaves(record, measures, function, &selected.children, context.0)?,
+                    ),
+                    // The group's key is planned by the group itself.
+                    _ => {
+                        self.leave();
+                        continue;
+                    }
+                };
             items.push(AggregateItem { key: json_key(&selected.key), node });
             self.leave();
         }

@@ -60,9 +60,10 @@ impl Base {
 
     /// As lists do: a search means "contains" unless nothing contains it.
     pub(super) async fn tier(&self, conn: &Conn) -> Result<Tier> {
-        let Some(search) = self.search.as_ref().filter(|search| search.has_alike()) else {
-            return Ok(Tier::Exact);
-        };
+        let Some(search) = &self.search else { return Ok(Tier::Exact) };
+        if !search.needs_probe() {
+            return Ok(search.tier_without_probe());
+        }
         let mut sql = self.begin(conn)?;
         let mut conditions = base_conditions(&mut sql, &self.level, self.deleted)?;
         conditions.push(search.write(&mut sql, self.level.record, "t0", Tier::Exact));
@@ -167,13 +168,11 @@ fn write_leaf(out: &mut Vec<u8>, leaf: &Leaf, row: &Row, offset: usize) -> Resul
                 push_float(out, as_float_exactly(sum) / as_float_exactly(count));
             }
         }
-        Reference::Extreme(column) => match kind {
-            Kind::Date | Kind::Instant => {
-                let value = extreme(row, offset + column, *kind)?;
-                write_value(out, &value, *kind, "BRL")?;
-            }
-            _ => number(row.int(offset + column)?),
-        },
+        Reference::Extreme(column) if matches!(kind, Kind::Date | Kind::Instant) => {
+            let value = extreme(row, offset + column, *kind)?;
+            write_value(out, &value, *kind, "BRL")?;
+        }
+        Reference::Extreme(column) => number(row.int(offset + column)?),
     }
     Ok(())
 }

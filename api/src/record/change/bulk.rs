@@ -1,23 +1,26 @@
 //! Many rows of one record at once, by their outside id: what imports and connectors use. A row that
 //! is new is created, one that differs is updated, one that does not is left alone, one that was
 //! deleted stays deleted.
+//!
+//! Invariants: rows are found and locked by one statement for all of them; a row that cannot be
+//! written is refused alone, with its reason, and leaves nothing behind.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
+use std::ops::Range;
 
 use uuid::Uuid;
 
-use super::effects::Done;
-use super::session::{Session, name_conflict};
-use super::{Values, checked, store};
-use crate::access::{Action, Permit};
-use crate::db::{Row, Value};
-use crate::error::{Error, Result};
+use super::find::{self, Known, name_of};
+use super::session::Session;
+use super::{RowChange, Values, checked};
+use crate::access::Action;
+use crate::db::Value;
+use crate::error::{Code, Error, Result};
 use crate::record::declare::Record;
-use crate::record::sql::{all_of, for_tenant};
 
 /// A row as it comes from outside; it holds `external_system` and `external_id`, or the columns of
 /// another natural key.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct BulkRow {
     pub values: Values,
     /// Columns that are set on creation only (a status must not fall back).
@@ -35,122 +38,222 @@ pub enum BulkOutcome {
     Missing,
 }
 
+/// What became of one row; an error is about that row alone.
+pub type BulkResult = Result<BulkOutcome>;
+
 /// Writes rows in the order given and tells what became of each. `key` are the columns that name a
-/// row; the last of them differs from row to row. With `create` false, unknown rows are skipped.
+/// row. With `create` false, unknown rows are skipped. JSON objects are merged into what is there:
+/// several sources may each keep their own part of one row's metadata.
+///
+/// # Errors
+///
+/// What makes the whole transaction useless (the database is gone, a deadlock); everything that is
+/// one row's fault stands in that row's result.
 pub async fn bulk_upsert(
+    session: &mut Session<'_>,
+    record: &'static Record,
+    key: &[&'static str],
+    mut rows: Vec<BulkRow>,
+    create: bool,
+) -> Result<Vec<BulkResult>> {
+    let writer = session.writer(Action::Update, record)?;
+    let mut results: Vec<Option<BulkResult>> =
+        rows.iter_mut().map(|row| normalise(record, row).err().map(Err)).collect();
+    // The last part is worked on first: parts are put on the heap in reverse.
+    let mut parts = distinct_parts(key, &rows)?;
+    parts.reverse();
+    while let Some(part) = parts.pop() {
+        let indexes: Vec<usize> = part
+            .clone()
+            .filter(|index| results.get(*index).is_some_and(Option::is_none))
+            .collect();
+        let batch: Vec<BulkRow> =
+            indexes.iter().filter_map(|index| rows.get(*index)).cloned().collect();
+        if batch.is_empty() {
+            continue;
+        }
+        session.conn.savepoint(&writer).await?;
+        let mut attempt = session.fork();
+        match write(&mut attempt, record, key, batch, create).await {
+            Ok(done) => {
+                session.conn.keep_savepoint(&writer).await?;
+                session.absorb(attempt);
+                for (index, result) in indexes.iter().zip(done) {
+                    put(&mut results, *index, result);
+                }
+            }
+            Err(error) if !is_about_a_row(&error) => return Err(error),
+            Err(error) => {
+                session.conn.undo_savepoint(&writer).await?;
+                match indexes.as_slice() {
+                    [alone] => put(&mut results, *alone, Err(error)),
+                    _ => parts.extend(halves(part)),
+                }
+            }
+        }
+    }
+    results
+        .into_iter()
+        .map(|result| result.ok_or_else(|| Error::internal("a row without a result")))
+        .collect()
+}
+
+fn put(results: &mut [Option<BulkResult>], index: usize, result: BulkResult) {
+    if let Some(place) = results.get_mut(index) {
+        *place = Some(result);
+    }
+}
+
+/// The second half first, because the last of a stack is taken next.
+fn halves(part: Range<usize>) -> [Range<usize>; 2] {
+    let middle = part.start + part.len() / 2;
+    [middle..part.end, part.start..middle]
+}
+
+/// Runs of rows in which no key comes twice: the second of two equal keys must find the first.
+fn distinct_parts(key: &[&'static str], rows: &[BulkRow]) -> Result<Vec<Range<usize>>> {
+    let mut parts = Vec::new();
+    let mut seen = HashSet::with_capacity(rows.len());
+    let mut start = 0;
+    for (index, row) in rows.iter().enumerate() {
+        let name = name_of(key, &row.values)?;
+        if seen.contains(&name) {
+            parts.push(start..index);
+            start = index;
+            seen.clear();
+        }
+        seen.insert(name);
+    }
+    parts.push(start..rows.len());
+    Ok(parts)
+}
+
+/// Whether an error says that a row is wrong, and not that the database cannot work.
+fn is_about_a_row(error: &Error) -> bool {
+    match error.code() {
+        Code::NotFound
+        | Code::Conflict
+        | Code::Invalid
+        | Code::Forbidden
+        | Code::LimitExceeded
+        | Code::Unsupported => true,
+        Code::Unauthenticated | Code::RateLimited | Code::Unavailable | Code::Internal => false,
+    }
+}
+
+/// Values in the form in which they are stored. A null for a column that has none is a value left
+/// out: its default holds on creation, and what is there stays.
+fn normalise(record: &Record, row: &mut BulkRow) -> Result<()> {
+    for values in [&mut row.values, &mut row.on_create] {
+        let given = std::mem::take(values);
+        for (column, value) in given {
+            let field = record.fields.iter().find(|field| field.column == column);
+            let field = field.ok_or_else(|| Error::internal(format!("no column {column}")))?;
+            if value.is_null() && !field.nullable {
+                continue;
+            }
+            values.insert(column, checked::normal(field, value)?);
+        }
+    }
+    Ok(())
+}
+
+/// One attempt at all rows. An error may be any row's.
+async fn write(
     session: &mut Session<'_>,
     record: &'static Record,
     key: &[&'static str],
     rows: Vec<BulkRow>,
     create: bool,
-) -> Result<Vec<BulkOutcome>> {
-    let known = find(session, record, key, &rows).await?;
+) -> Result<Vec<BulkResult>> {
+    let names = rows.iter().map(|row| name_of(key, &row.values)).collect::<Result<Vec<_>>>()?;
+    let mut known = find::lock_by_key(session, record, key, &rows).await?;
     let mut outcomes = Vec::with_capacity(rows.len());
     let mut fresh = Vec::new();
-    for row in rows {
-        let name = name_of(key, &row.values)?;
-        match known.get(&name) {
-            Some((id, true)) => outcomes.push(BulkOutcome::Deleted(*id)),
-            Some((id, false)) => {
-                let old = session.lock(record, Action::Update, *id, None).await?;
-                let changed = session.update_row(record, *id, old, row.values).await?;
-                outcomes.push(if changed {
-                    BulkOutcome::Updated(*id)
-                } else {
-                    BulkOutcome::Unchanged(*id)
-                });
-            }
-            None if create => {
-                let mut values = row.values;
-                values.extend(row.on_create);
-                let mut change = session.draft(record, values)?;
-                if let Some(rule) = record.changes.before {
-                    rule(session.ctx, session.conn, &mut change).await?;
+    for (name, row) in names.iter().zip(rows) {
+        outcomes.push(match known.remove(name) {
+            Some(Known::Deleted(id)) => Ok(BulkOutcome::Deleted(id)),
+            Some(Known::Living(id, old)) => update(session, record, (id, old), row.values).await?,
+            None if create => match draft(session, record, row) {
+                Ok(change) => {
+                    let id = change.id;
+                    fresh.push(change);
+                    Ok(BulkOutcome::Created(id))
                 }
-                checked::check_money(&change)?;
-                outcomes.push(BulkOutcome::Created(change.id));
-                fresh.push(change);
-            }
-            None => outcomes.push(BulkOutcome::Missing),
-        }
+                Err(error) => Err(error),
+            },
+            None => Ok(BulkOutcome::Missing),
+        });
     }
-    let writer = session.writer(Action::Create, record)?;
-    let columns = fresh.iter().map(checked::with_derived).collect();
-    store::insert(session.conn, record, &writer, columns)
-        .await
-        .map_err(|error| name_conflict(record, error))?;
-    for mut change in fresh {
-        session.written(&mut change, Done::Created).await?;
-    }
+    session.create_drafted(record, fresh).await?;
     Ok(outcomes)
 }
 
-fn name_of(key: &[&'static str], values: &Values) -> Result<String> {
-    let mut name = String::new();
-    for column in key {
-        match values.get(column) {
-            Some(Value::Text(text)) => {
-                name.push_str(text);
-                name.push('\u{1f}');
-            }
-            _ => return Err(Error::internal(format!("a row without {column}"))),
-        }
-    }
-    Ok(name)
-}
-
-/// Rows by their key: id, and whether deleted. A living row wins over deleted ones of the same key.
-async fn find(
+async fn update(
     session: &mut Session<'_>,
     record: &'static Record,
-    key: &[&'static str],
-    rows: &[BulkRow],
-) -> Result<HashMap<String, (Uuid, bool)>> {
-    let Some((last, fixed)) = key.split_last() else {
-        return Err(Error::internal("an empty natural key"));
-    };
-    let Some(first) = rows.first() else { return Ok(HashMap::new()) };
-    let writer = session.writer(Action::Update, record)?;
-    let mut sql = for_tenant(session.conn.dialect(), writer.tenant_id());
-    let mut conditions = vec![sql.tenant_is("t0")];
-    for column in fixed {
-        let value = first.values.get(column).cloned();
-        let value = value.ok_or_else(|| Error::internal(format!("a row without {column}")))?;
-        let placeholder = sql.bind(value);
-        conditions.push(format!("t0.{column} = {placeholder}"));
-    }
-    let names = rows
-        .iter()
-        .filter_map(|row| match row.values.get(last) {
-            Some(Value::Text(text)) => Some(text.clone()),
-            _ => None,
-        })
-        .collect();
-    let list = sql.bind(Value::Texts(names));
-    conditions.push(sql.dialect.in_list(&format!("t0.{last}"), &list));
-    let columns: Vec<String> = key.iter().map(|column| format!("t0.{column}")).collect();
-    sql.push(&format!(
-        "SELECT t0.id, t0.deleted_at IS NOT NULL, {} FROM {} t0 WHERE {}",
-        columns.join(", "),
-        record.table,
-        all_of(&conditions)
-    ));
-    let mut known = HashMap::new();
-    for row in session.conn.rows(&writer, &sql.finish()).await? {
-        let (name, id, deleted) = read(key.len(), &row)?;
-        let entry = known.entry(name).or_insert((id, deleted));
-        if !deleted {
-            *entry = (id, false);
+    (id, old): (Uuid, Values),
+    mut values: Values,
+) -> Result<BulkResult> {
+    for (column, value) in &mut values {
+        if let (Value::Json(new), Some(Value::Json(old))) = (value, old.get(column)) {
+            merge(old, new);
         }
     }
-    Ok(known)
+    let mut merged = RowChange { record, id, old: Some(old), new: values, imported: true };
+    if let Err(error) = checked::check_money(&merged) {
+        return Ok(Err(error));
+    }
+    let old = merged.old.take().unwrap_or_default();
+    let changed = session.update_row(record, id, old, merged.new).await?;
+    Ok(Ok(if changed { BulkOutcome::Updated(id) } else { BulkOutcome::Unchanged(id) }))
 }
 
-fn read(keys: usize, row: &Row) -> Result<(String, Uuid, bool)> {
-    let mut name = String::new();
-    for index in 0..keys {
-        name.push_str(&row.text(2 + index)?.unwrap_or_default());
-        name.push('\u{1f}');
+/// Keys of `old` that `new` does not name stay.
+fn merge(old: &serde_json::Value, new: &mut serde_json::Value) {
+    if let (Some(old), Some(new)) = (old.as_object(), new.as_object_mut()) {
+        for (key, value) in old {
+            new.entry(key).or_insert_with(|| value.clone());
+        }
     }
-    Ok((name, row.required_id(0)?, row.bool(1)?.unwrap_or_default()))
+}
+
+fn draft(session: &Session<'_>, record: &'static Record, row: BulkRow) -> Result<RowChange> {
+    let mut values = row.values;
+    values.extend(row.on_create);
+    let change = session.draft(record, values)?;
+    checked::check_money(&change)?;
+    Ok(change)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn row(id: &str) -> BulkRow {
+        let values = Values::from([("external_system", "s".into()), ("external_id", id.into())]);
+        BulkRow { values, on_create: Values::new() }
+    }
+
+    #[test]
+    fn a_part_holds_no_key_twice() {
+        let rows: Vec<BulkRow> = ["a", "b", "a", "c", "c", "d"].map(row).into();
+        let parts = distinct_parts(&["external_system", "external_id"], &rows).unwrap();
+        assert_eq!(parts, [0..2, 2..4, 4..6]);
+    }
+
+    #[test]
+    fn halves_lose_nothing() {
+        assert_eq!(halves(0..5), [2..5, 0..2]);
+        assert_eq!(halves(7..9), [8..9, 7..8]);
+    }
+
+    #[test]
+    fn objects_are_merged_key_by_key() {
+        let mut new = json!({ "a": 1 });
+        merge(&json!({ "a": 0, "b": 2 }), &mut new);
+        assert_eq!(new, json!({ "a": 1, "b": 2 }));
+    }
 }

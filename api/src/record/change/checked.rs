@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Columns, RowChange, Values};
+use super::{Columns, RowChange};
 use crate::ctx::Ctx;
 use crate::db::Value;
 use crate::error::{Error, Result, say};
@@ -152,9 +152,4 @@ pub(super) fn with_derived(change: &RowChange) -> Columns {
         columns.insert(Cow::Borrowed("search_text"), Value::Text(text));
     }
     columns
-}
-
-/// Only what really changes.
-pub(super) fn keep_changes(old: &Values, new: Values) -> Values {
-    new.into_iter().filter(|(column, value)| old.get(column) != Some(value)).collect()
 }

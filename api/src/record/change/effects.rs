@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value as Json, json};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
 use super::{RowChange, Values, image};
@@ -10,11 +11,15 @@ use crate::access::Permit;
 use crate::audit;
 use crate::cache;
 use crate::ctx::Ctx;
-use crate::db::Conn;
+use crate::db::{Conn, Value};
 use crate::error::Result;
 use crate::events::{self, Event, Lane};
 use crate::outbox::{self, Announcement};
 use crate::record::declare::Record;
+
+/// An event older than this carries its time in its id; younger ones keep the order in which they
+/// were told.
+const BACK_DATED_AFTER: TimeDelta = TimeDelta::hours(1);
 
 #[derive(Default)]
 pub(super) struct Effects {
@@ -61,37 +66,40 @@ impl Effects {
     pub(super) fn note(&mut self, ctx: &Ctx, change: &RowChange, done: Done) -> Result<()> {
         let record = change.record;
         let row = merged(change);
-        let old = match &change.old {
-            Some(old) => {
-                let before: Values = old
-                    .iter()
-                    .filter(|(column, _)| done == Done::Destroyed || change.new.contains_key(*column))
-                    .map(|(column, value)| (*column, value.clone()))
-                    .collect();
-                Some(before)
+        let new = told(&change.new, done);
+        let old = change.old.as_ref().map(|old| match done {
+            Done::Destroyed => told(old, done),
+            _ => {
+                let before = old.iter().filter(|(column, _)| new.contains_key(*column));
+                before.map(|(column, value)| (*column, value.clone())).collect()
             }
-            None => None,
-        };
+        });
         let noun = record.changes.emits.map_or(record.singular, |(_, noun)| noun);
+        let old_row = change.old.as_ref();
         self.audits.push(audit::Entry {
             action: format!("{noun}.{}", done.verb()),
             resource: record.resource.as_str(),
             resource_id: change.id,
-            old: old.as_ref().map(|old| image::of_columns(record, old, old)).transpose()?,
+            old: old
+                .as_ref()
+                .zip(old_row)
+                .map(|(old, row)| image::of_columns(record, old, row))
+                .transpose()?,
             new: match done {
                 Done::Destroyed => None,
-                _ => Some(image::of_columns(record, &change.new, &row)?),
+                _ => Some(image::of_columns(record, &new, &row)?),
             },
         });
         self.epochs.insert(cache::epoch_of(record.resource.as_str(), change.id));
-        let mut payload = json!({ "id": change.id });
-        if let Some(payload) = payload.as_object_mut() {
-            payload.insert("after".to_owned(), image::for_event(record, &change.new, &row)?);
-            if let Some(old) = old.filter(|_| done != Done::Created) {
-                payload.insert("before".to_owned(), image::for_event(record, &old, &old)?);
-            }
+        let mut payload = Map::from_iter([("id".to_owned(), json!(change.id))]);
+        if done != Done::Destroyed {
+            payload.insert("after".to_owned(), image::for_event(record, &new, &row)?);
         }
-        self.tell(ctx, record, change.id, (done.past(), payload));
+        if let Some((old, row)) = old.as_ref().zip(old_row) {
+            payload.insert("before".to_owned(), image::for_event(record, old, row)?);
+        }
+        let at = happened_at(ctx, change, done);
+        self.tell(ctx, at, (record, change.id), (done.past(), Json::Object(payload)));
         Ok(())
     }
 
@@ -106,12 +114,14 @@ impl Effects {
     pub(super) fn tell(
         &mut self,
         ctx: &Ctx,
-        record: &Record,
-        id: Uuid,
+        at: DateTime<Utc>,
+        (record, id): (&Record, Uuid),
         (past, payload): (&str, Json),
     ) {
         let Some((module, noun)) = record.changes.emits else { return };
-        let event_id = ctx.app.clock.new_id();
+        let clock = &ctx.app.clock;
+        let back_dated = clock.now() - at > BACK_DATED_AFTER;
+        let event_id = if back_dated { clock.id_at(at) } else { clock.new_id() };
         let event_type = format!("{noun}.{past}");
         self.announcements.push(Announcement {
             topic: event_type.clone(),
@@ -122,7 +132,7 @@ impl Effects {
             module: module.to_owned(),
             event_type,
             schema_version: 1,
-            occurred_at: ctx.now(),
+            occurred_at: at,
             actor_id: Some(ctx.actor.user_id),
             resource: Some(record.resource.as_str()),
             resource_id: Some(id),
@@ -139,6 +149,11 @@ impl Effects {
         lane: Lane,
     ) -> Result<()> {
         let clock = &ctx.app.clock;
+        for event in &self.events {
+            if clock.now() - event.occurred_at > BACK_DATED_AFTER {
+                ctx.app.db.ensure_partition_for("events", event.occurred_at).await?;
+            }
+        }
         audit::append(ctx, conn, permit, self.audits).await?;
         events::append(conn, permit, clock, lane, self.events).await?;
         outbox::append(conn, permit, clock, self.announcements).await?;
@@ -146,9 +161,34 @@ impl Effects {
     }
 }
 
+/// The columns that a trail tells of: what a creation leaves empty goes without saying, and so do
+/// the stamps of a change.
+fn told(columns: &Values, done: Done) -> Values {
+    let goes_without_saying = |column: &str, value: &Value| match done {
+        Done::Created | Done::Destroyed => value.is_null(),
+        Done::Updated | Done::Deleted | Done::Restored => {
+            matches!(column, "updated_at" | "version")
+        }
+    };
+    columns
+        .iter()
+        .filter(|(column, value)| !goes_without_saying(column, value))
+        .map(|(column, value)| (*column, value.clone()))
+        .collect()
+}
+
 /// The row after the change.
 fn merged(change: &RowChange) -> Values {
     let mut row = change.old.clone().unwrap_or_default();
     row.extend(change.new.iter().map(|(column, value)| (*column, value.clone())));
     row
+}
+
+/// Now, unless an import says when.
+fn happened_at(ctx: &Ctx, change: &RowChange, done: Done) -> DateTime<Utc> {
+    let column = if done == Done::Created { "created_at" } else { "updated_at" };
+    match change.new.get(column) {
+        Some(Value::Instant(at)) if change.imported => *at,
+        _ => ctx.now(),
+    }
 }

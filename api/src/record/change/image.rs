@@ -10,9 +10,6 @@ use crate::record::declare::{Field, Record};
 use crate::record::json::write_value;
 use crate::record::kind::Kind;
 
-/// Free text longer than this many characters is not for events.
-const EVENT_TEXT_CHARS_MAX: usize = 500;
-
 fn of_field(field: &Field, value: &Value, row: &Values) -> Result<Json> {
     let currency = match field.kind {
         Kind::Money { currency } => match row.get(currency) {
@@ -44,10 +41,10 @@ pub(super) fn of_columns(record: &Record, columns: &Values, row: &Values) -> Res
 pub(super) fn for_event(record: &Record, columns: &Values, row: &Values) -> Result<Json> {
     let mut image = Map::new();
     for field in &record.fields {
-        if field.pii || field.chars_max > EVENT_TEXT_CHARS_MAX || matches!(field.kind, Kind::Json) {
+        if field.pii || matches!(field.kind, Kind::Text | Kind::Json) {
             continue;
         }
-        if let Some(value) = columns.get(field.column).filter(|value| !value.is_null()) {
+        if let Some(value) = columns.get(field.column) {
             image.insert(field.name.clone(), of_field(field, value, row)?);
         }
     }

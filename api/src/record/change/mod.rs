@@ -3,14 +3,20 @@
 //!
 //! A [`Session`] collects what changes in one transaction; [`Session::finish`] writes the trail of all
 //! of it with one statement per table, epochs last.
+//!
+//! Rows of a batch are locked by one statement, in the order of their ids, so that two batches never
+//! wait for each other in a circle.
 
+mod batch;
 mod bulk;
 mod checked;
 mod destroy;
 mod effects;
+mod find;
 mod image;
 pub mod input;
 pub mod mutation;
+mod references;
 mod session;
 mod store;
 pub mod verb;
@@ -27,8 +33,9 @@ use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
 use crate::error::Result;
 
-pub use bulk::{BulkOutcome, BulkRow, bulk_upsert};
-pub use session::Session;
+pub use bulk::{BulkOutcome, BulkResult, BulkRow, bulk_upsert};
+pub use find::ids_by;
+pub use session::{KEPT, Session};
 
 /// A row by column.
 pub type Values = BTreeMap<&'static str, Value>;
@@ -61,12 +68,20 @@ impl RowChange {
             (new, _) => new.is_some(),
         }
     }
+
+    /// Leaves only what really changes.
+    fn keep_changes(&mut self) {
+        if let Some(old) = &self.old {
+            self.new.retain(|column, value| old.get(column) != Some(value));
+        }
+    }
 }
 
-/// A record's own rule, over the row about to be written: refuses it, completes it, or writes what
-/// belongs to it in the same transaction.
+/// A record's own rule, over rows of one transaction about to be written: refuses them, completes
+/// them, or writes what belongs to them. A batch comes as one slice, so that the statements of a rule
+/// do not grow with it.
 pub type Rule = for<'a> fn(
     &'a Ctx,
     &'a Conn,
-    &'a mut RowChange,
+    &'a mut [RowChange],
 ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;

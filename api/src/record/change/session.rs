@@ -1,20 +1,24 @@
 //! Changes of one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::slice::from_mut;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::effects::{Done, Effects};
-use super::{RowChange, Values, checked, image, store};
-use crate::access::{Action, Reader, RowRule, Writer};
+use super::{RowChange, Values, checked, image, references, store};
+use crate::access::{Action, Resource, Writer};
 use crate::ctx::Ctx;
 use crate::db::{Conn, NullOf, Value};
 use crate::error::{Error, Result, say};
 use crate::events::Lane;
-use crate::record::declare::{OwnerPath, Record, RelationKind};
+use crate::record::declare::Record;
 
 /// Columns that the engine keeps; nobody sets them.
-const KEPT: [&str; 6] = ["id", "created_at", "updated_at", "deleted_at", "version", "created_by"];
+pub const KEPT: [&str; 6] = ["id", "created_at", "updated_at", "deleted_at", "version", "created_by"];
+/// Those of them that an import may bring along: what it tells of happened elsewhere, earlier.
+const DATED: [&str; 3] = ["created_at", "updated_at", "created_by"];
 
 /// What changes in one transaction, and the trail it leaves.
 pub struct Session<'a> {
@@ -22,6 +26,10 @@ pub struct Session<'a> {
     pub(super) conn: &'a Conn,
     pub(super) effects: Effects,
     pub(super) imported: bool,
+    /// Rows that were found, or made, in this transaction: they may be referred to.
+    pub(super) known: HashSet<(Resource, Uuid)>,
+    /// Rows that a batch has locked ahead, until their turn comes.
+    pub(super) locked: HashMap<(Action, Uuid), store::Found>,
     lane: Lane,
     permit: Option<Writer>,
 }
@@ -34,6 +42,8 @@ impl<'a> Session<'a> {
             conn,
             effects: Effects::default(),
             imported: false,
+            known: HashSet::new(),
+            locked: HashMap::new(),
             lane: Lane::Normal,
             permit: None,
         }
@@ -42,6 +52,13 @@ impl<'a> Session<'a> {
     /// Changes of an import: any state may be set, references were looked up by the import itself.
     pub fn import(ctx: &'a Ctx, conn: &'a Conn) -> Self {
         Self { imported: true, lane: Lane::Backfill, ..Self::new(ctx, conn) }
+    }
+
+    /// A session of the same kind in the same transaction, to be taken over by
+    /// [`Session::absorb`] or dropped with what it wrote.
+    pub(super) fn fork(&self) -> Self {
+        let fresh = Self::new(self.ctx, self.conn);
+        Self { imported: self.imported, lane: self.lane, ..fresh }
     }
 
     pub fn ctx(&self) -> &'a Ctx {
@@ -54,7 +71,18 @@ impl<'a> Session<'a> {
 
     /// An event of a record beside those that every change leaves (`deal.won`).
     pub fn tell(&mut self, record: &Record, id: Uuid, past: &str, payload: serde_json::Value) {
-        self.effects.tell(self.ctx, record, id, (past, payload));
+        self.tell_at(self.ctx.now(), (record, id), past, payload);
+    }
+
+    /// As [`Session::tell`], of something that happened earlier.
+    pub fn tell_at(
+        &mut self,
+        at: DateTime<Utc>,
+        (record, id): (&Record, Uuid),
+        past: &str,
+        payload: serde_json::Value,
+    ) {
+        self.effects.tell(self.ctx, at, (record, id), (past, payload));
     }
 
     pub(super) fn writer(&mut self, action: Action, record: &Record) -> Result<Writer> {
@@ -67,26 +95,62 @@ impl<'a> Session<'a> {
 
     /// Creates a row; returns its id.
     pub async fn create(&mut self, record: &'static Record, values: Values) -> Result<Uuid> {
+        self.writer(Action::Create, record)?;
+        let change = self.draft(record, values)?;
+        let id = change.id;
+        self.create_drafted(record, vec![change]).await?;
+        Ok(id)
+    }
+
+    /// Creates rows with one insert for all of them; returns their ids.
+    pub async fn create_all(
+        &mut self,
+        record: &'static Record,
+        rows: Vec<Values>,
+    ) -> Result<Vec<Uuid>> {
+        self.writer(Action::Create, record)?;
+        let drafts = rows.into_iter().map(|values| self.draft(record, values));
+        let changes = drafts.collect::<Result<Vec<_>>>()?;
+        let ids = changes.iter().map(|change| change.id).collect();
+        self.create_drafted(record, changes).await?;
+        Ok(ids)
+    }
+
+    /// Creates rows that are drafted, with one insert for all of them.
+    pub(super) async fn create_drafted(
+        &mut self,
+        record: &'static Record,
+        mut changes: Vec<RowChange>,
+    ) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
         let writer = self.writer(Action::Create, record)?;
-        let mut change = self.draft(record, values)?;
-        self.prepare(&mut change).await?;
-        self.check_reach(&change, &writer).await?;
-        let columns = checked::with_derived(&change);
-        store::insert(self.conn, record, &writer, vec![columns])
-            .await
-            .map_err(|error| name_conflict(record, error))?;
-        self.written(&mut change, Done::Created).await?;
-        Ok(change.id)
+        self.prepare(record, &mut changes).await?;
+        if !self.imported {
+            references::check_reach(self.conn, record, &writer, &changes).await?;
+        }
+        let columns = changes.iter().map(checked::with_derived).collect();
+        store::insert(self.conn, record, &writer, columns).await?;
+        self.written(record, &mut changes, Done::Created).await
+    }
+
+    /// Whether a column's value comes from outside: an import may say when and by whom.
+    fn may_give(&self, column: &str) -> bool {
+        !KEPT.contains(&column) || (self.imported && DATED.contains(&column))
     }
 
     /// A new row with its defaults and stamps, every column set.
     pub(super) fn draft(&self, record: &'static Record, mut values: Values) -> Result<RowChange> {
-        let id = self.ctx.app.clock.new_id();
+        let id = match values.get("created_at") {
+            Some(Value::Instant(at)) if self.imported => self.ctx.app.clock.id_at(*at),
+            _ => self.ctx.app.clock.new_id(),
+        };
         let now = self.ctx.now();
         let mut new = Values::new();
         for field in &record.fields {
             let value = match values.remove(field.column) {
-                Some(value) if !KEPT.contains(&field.column) => checked::normal(field, value)?,
+                Some(value) if self.may_give(field.column) => checked::normal(field, value)?,
                 _ => match field.column {
                     "id" => Value::Id(id),
                     "created_at" | "updated_at" => Value::Instant(now),
@@ -129,19 +193,19 @@ impl<'a> Session<'a> {
             let field = field.ok_or_else(|| Error::internal(format!("no column {column}")))?;
             normal.insert(column, checked::normal(field, value)?);
         }
-        let new = checked::keep_changes(&old, normal);
-        if new.is_empty() {
+        let mut change =
+            RowChange { record, id, old: Some(old), new: normal, imported: self.imported };
+        change.keep_changes();
+        if change.new.is_empty() {
             return Ok(false);
         }
-        let mut change =
-            RowChange { record, id, old: Some(old), new, imported: self.imported };
         checked::check_status(&change)?;
-        self.prepare(&mut change).await?;
+        self.prepare(record, from_mut(&mut change)).await?;
+        // A rule may have set what was so already.
+        change.keep_changes();
         self.stamp(&mut change);
-        store::update(self.conn, record, &writer, id, &checked::with_derived(&change))
-            .await
-            .map_err(|error| name_conflict(record, error))?;
-        self.written(&mut change, Done::Updated).await?;
+        store::update(self.conn, record, &writer, id, &checked::with_derived(&change)).await?;
+        self.written(record, from_mut(&mut change), Done::Updated).await?;
         Ok(true)
     }
 
@@ -181,9 +245,7 @@ impl<'a> Session<'a> {
         let new = BTreeMap::from([("deleted_at", deleted_at)]);
         let mut change = RowChange { record, id, old: Some(old), new, imported: self.imported };
         self.stamp(&mut change);
-        store::update(self.conn, record, &writer, id, &checked::with_derived(&change))
-            .await
-            .map_err(|error| name_conflict(record, error))?;
+        store::update(self.conn, record, &writer, id, &checked::with_derived(&change)).await?;
         self.effects.note(self.ctx, &change, done)
     }
 
@@ -195,7 +257,10 @@ impl<'a> Session<'a> {
         if change.record.find_field("version").is_some() {
             change.new.insert("version", Value::Int(version));
         }
-        change.new.insert("updated_at", Value::Instant(self.ctx.now()));
+        let dated = self.imported && change.new.contains_key("updated_at");
+        if !dated {
+            change.new.insert("updated_at", Value::Instant(self.ctx.now()));
+        }
     }
 
     /// Locks a living row that the caller may see and may change.
@@ -227,6 +292,20 @@ impl<'a> Session<'a> {
         Ok(old)
     }
 
+    /// Locks rows of a batch together, in the order of their ids.
+    pub(super) async fn lock_ahead(
+        &mut self,
+        record: &'static Record,
+        action: Action,
+        ids: &[Uuid],
+    ) -> Result<()> {
+        let writer = self.writer(action, record)?;
+        let reader = self.ctx.reader(record.resource)?;
+        let found = store::lock(self.conn, record, &reader, writer.rows(), ids).await?;
+        self.locked.extend(found.into_iter().map(|(id, found)| ((action, id), found)));
+        Ok(())
+    }
+
     /// Locks a row, deleted or not.
     pub(super) async fn find(
         &mut self,
@@ -234,9 +313,14 @@ impl<'a> Session<'a> {
         writer: &Writer,
         id: Uuid,
     ) -> Result<Values> {
-        let reader = self.ctx.reader(record.resource)?;
-        let mut found = store::lock(self.conn, record, &reader, writer.rows(), &[id]).await?;
-        let found = found.remove(&id).ok_or_else(|| Error::not_found(record.name))?;
+        let found = match self.locked.remove(&(writer.action(), id)) {
+            Some(found) => Some(found),
+            None => {
+                let reader = self.ctx.reader(record.resource)?;
+                store::lock(self.conn, record, &reader, writer.rows(), &[id]).await?.remove(&id)
+            }
+        };
+        let found = found.ok_or_else(|| Error::not_found(record.name))?;
         if found.allowed {
             return Ok(found.values);
         }
@@ -247,87 +331,38 @@ impl<'a> Session<'a> {
         )))
     }
 
-    /// What every row passes before it is written.
-    async fn prepare(&mut self, change: &mut RowChange) -> Result<()> {
-        if let Some(rule) = change.record.changes.before {
-            rule(self.ctx, self.conn, change).await?;
+    /// What rows pass before they are written.
+    async fn prepare(&mut self, record: &'static Record, changes: &mut [RowChange]) -> Result<()> {
+        if let Some(rule) = record.changes.before {
+            rule(self.ctx, self.conn, changes).await?;
         }
-        checked::check_money(change)?;
+        changes.iter().try_for_each(checked::check_money)?;
         if self.imported {
             return Ok(());
         }
-        self.check_references(change).await
+        self.check_references(record, changes).await
     }
 
-    pub(super) async fn written(&mut self, change: &mut RowChange, done: Done) -> Result<()> {
-        if let Some(rule) = change.record.changes.after {
-            rule(self.ctx, self.conn, change).await?;
+    async fn written(
+        &mut self,
+        record: &'static Record,
+        changes: &mut [RowChange],
+        done: Done,
+    ) -> Result<()> {
+        if let Some(rule) = record.changes.after {
+            rule(self.ctx, self.conn, changes).await?;
         }
-        self.effects.note(self.ctx, change, done)
-    }
-
-    /// Rows referred to must be there, alive, and within the caller's sight.
-    async fn check_references(&self, change: &RowChange) -> Result<()> {
-        for relation in &change.record.relations {
-            let RelationKind::One { column, .. } = relation.kind else { continue };
-            let Some(Value::Id(id)) = change.new.get(column) else { continue };
-            let target = (relation.target)();
-            if !change.changes(column) || *id == self.ctx.actor.user_id {
-                continue;
-            }
-            let reader: Reader = self.ctx.reader(target.resource)?;
-            let rule = (&reader, reader.rows());
-            if store::visible(self.conn, target, rule, vec![*id]).await?.is_empty() {
-                return Err(Error::NotFound {
-                    message: say(
-                        format!("{}: {} not found", relation.name, target.name),
-                        format!("{}: {} não encontrado", relation.name, target.name),
-                    ),
-                });
-            }
+        for change in changes {
+            self.known.insert((record.resource, change.id));
+            self.effects.note(self.ctx, change, done)?;
         }
         Ok(())
-    }
-
-    /// A new row must be among those that its creator may create.
-    async fn check_reach(&self, change: &RowChange, writer: &Writer) -> Result<()> {
-        let RowRule::Owners(owners) = writer.rows() else { return Ok(()) };
-        let within = match change.record.owner {
-            OwnerPath::Everybody => true,
-            OwnerPath::Column(column) => match change.new.get(column) {
-                Some(Value::Id(owner)) => owners.contains(owner),
-                _ => false,
-            },
-            OwnerPath::Through(name) => {
-                let relation = change.record.find_relation(name);
-                let column = relation.and_then(|relation| match relation.kind {
-                    RelationKind::One { column, .. } => Some((relation, column)),
-                    RelationKind::Many { .. } => None,
-                });
-                match column.and_then(|(relation, column)| {
-                    change.new.get(column).map(|value| (relation, value))
-                }) {
-                    Some((relation, Value::Id(id))) => {
-                        let target = (relation.target)();
-                        let rule = (writer, writer.rows());
-                        !store::visible(self.conn, target, rule, vec![*id]).await?.is_empty()
-                    }
-                    _ => false,
-                }
-            }
-        };
-        if within {
-            return Ok(());
-        }
-        Err(Error::forbidden(say(
-            "your role may only create records of your own",
-            "seu papel só permite criar registros seus",
-        )))
     }
 
     /// Takes over what another session of the same transaction changed.
     pub(super) fn absorb(&mut self, other: Self) {
         self.effects.absorb(other.effects);
+        self.known.extend(other.known);
         if self.permit.is_none() {
             self.permit = other.permit;
         }
@@ -339,33 +374,5 @@ impl<'a> Session<'a> {
             Some(permit) => self.effects.write(self.ctx, self.conn, permit, self.lane).await,
             None => Ok(()),
         }
-    }
-}
-
-/// Which field a violated constraint is about.
-pub(super) fn name_conflict(record: &Record, error: Error) -> Error {
-    let (Error::Conflict { field: Some(constraint), .. }
-    | Error::Invalid { field: Some(constraint), .. }) = &error
-    else {
-        return error;
-    };
-    // PostgreSQL names the constraint (uq_companies_cnpj), SQLite its columns (companies.cnpj).
-    let named = record
-        .fields
-        .iter()
-        .filter(|field| {
-            let column = field.column;
-            constraint.ends_with(&format!("_{column}"))
-                || constraint.ends_with(&format!(".{column}"))
-                || constraint.contains(&format!("_{column}_"))
-        })
-        .max_by_key(|field| field.column.len());
-    let name = named.map(|field| field.name.clone());
-    match error {
-        Error::Conflict { message, current, .. } => {
-            Error::Conflict { message, field: name.map(Into::into), current }
-        }
-        Error::Invalid { message, .. } => Error::Invalid { message, field: name.map(Into::into) },
-        other => other,
     }
 }

@@ -1,13 +1,13 @@
 //! The statements of writes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
 use super::{Columns, Values};
-use crate::access::{Permit, Reader, RowRule};
-use crate::db::{Conn, NullOf, Row, Statement, Value};
-use crate::error::{Error, Result};
+use crate::access::{Permit, Reader, Resource, RowRule};
+use crate::db::{Conn, NullOf, Row, Value};
+use crate::error::{Error, Result, say};
 use crate::record::declare::Record;
 use crate::record::sql::{all_of, for_tenant, row_rule};
 
@@ -22,7 +22,7 @@ pub(super) fn columns(record: &Record) -> Vec<(&'static str, NullOf)> {
     columns
 }
 
-fn read_row(columns: &[(&'static str, NullOf)], row: &Row) -> Result<Values> {
+pub(super) fn read_row(columns: &[(&'static str, NullOf)], row: &Row) -> Result<Values> {
     columns
         .iter()
         .enumerate()
@@ -100,23 +100,45 @@ pub(super) async fn by_key(
     }
 }
 
-/// Which of these ids are living rows within a rule.
-pub(super) async fn visible(
+/// Rows asked for: of a record, within a rule.
+pub(super) struct Wanted<'a> {
+    pub(super) record: &'a Record,
+    pub(super) rule: RowRule,
+    pub(super) ids: Vec<Uuid>,
+}
+
+/// Those of the rows asked for that are alive and within their rule, in one statement.
+pub(super) async fn living(
     conn: &Conn,
-    record: &Record,
-    (permit, rule): (&impl Permit, &RowRule),
-    ids: Vec<Uuid>,
-) -> Result<Vec<Uuid>> {
+    permit: &impl Permit,
+    wanted: Vec<Wanted<'_>>,
+) -> Result<HashSet<(Resource, Uuid)>> {
     let mut sql = for_tenant(conn.dialect(), permit.tenant_id());
-    let mut conditions = vec![sql.tenant_is("t0")];
-    if record.soft_delete {
-        conditions.push("t0.deleted_at IS NULL".to_owned());
+    let mut selects = Vec::with_capacity(wanted.len());
+    let resources: Vec<Resource> = wanted.iter().map(|each| each.record.resource).collect();
+    for (number, Wanted { record, rule, ids }) in wanted.into_iter().enumerate() {
+        let mut conditions = vec![sql.tenant_is("t0")];
+        if record.soft_delete {
+            conditions.push("t0.deleted_at IS NULL".to_owned());
+        }
+        let list = sql.bind(Value::Ids(ids));
+        conditions.push(sql.dialect.in_ids("t0.id", &list));
+        conditions.extend(row_rule(&mut sql, record, "t0", &rule));
+        let (table, conditions) = (record.table, all_of(&conditions));
+        selects.push(format!("SELECT {number}, t0.id FROM {table} t0 WHERE {conditions}"));
     }
-    let list = sql.bind(Value::Ids(ids));
-    conditions.push(sql.dialect.in_ids("t0.id", &list));
-    conditions.extend(row_rule(&mut sql, record, "t0", rule));
-    sql.push(&format!("SELECT t0.id FROM {} t0 WHERE {}", record.table, all_of(&conditions)));
-    conn.rows(permit, &sql.finish()).await?.iter().map(|row| row.required_id(0)).collect()
+    if selects.is_empty() {
+        return Ok(HashSet::new());
+    }
+    sql.push(&selects.join(" UNION ALL "));
+    let mut found = HashSet::new();
+    for row in conn.rows(permit, &sql.finish()).await? {
+        let number = row.int(0)?.and_then(|number| usize::try_from(number).ok());
+        let resource = number.and_then(|number| resources.get(number));
+        let resource = resource.ok_or_else(|| Error::internal("a row of no record"))?;
+        found.insert((*resource, row.required_id(1)?));
+    }
+    Ok(found)
 }
 
 /// Inserts rows that all have the same columns.
@@ -138,7 +160,8 @@ pub(super) async fn insert(
             values
         })
         .collect();
-    conn.insert(permit, record.table, &columns, rows).await
+    let inserted = conn.insert(permit, record.table, &columns, rows).await;
+    inserted.map_err(|error| name_field(record, error))
 }
 
 /// Writes the given columns of one row.
@@ -161,7 +184,8 @@ pub(super) async fn update(
         record.table,
         assignments.join(", ")
     ));
-    let changed = conn.execute(permit, &sql.finish()).await?;
+    let changed = conn.execute(permit, &sql.finish()).await;
+    let changed = changed.map_err(|error| name_field(record, error))?;
     if changed == 1 { Ok(()) } else { Err(Error::internal("a locked row was not there")) }
 }
 
@@ -180,18 +204,57 @@ pub(super) async fn referring(
     conn.rows(permit, &sql.finish()).await?.iter().map(|row| row.required_id(0)).collect()
 }
 
-/// Removes rows for good.
+/// Removes rows for good, and first those of tables without a record that belong to them.
 pub(super) async fn remove(
     conn: &Conn,
     record: &Record,
     permit: &impl Permit,
-    ids: Vec<Uuid>,
+    ids: &[Uuid],
 ) -> Result<()> {
-    let mut sql = for_tenant(conn.dialect(), permit.tenant_id());
-    let tenant = sql.dialect.placeholder(1);
-    let list = sql.bind(Value::Ids(ids));
-    let inside = sql.dialect.in_ids("id", &list);
-    sql.push(&format!("DELETE FROM {} WHERE tenant_id = {tenant} AND {inside}", record.table));
-    conn.execute(permit, &Statement { ..sql.finish() }).await?;
+    let dependents = record.changes.dependents.iter().copied();
+    for (table, column) in dependents.chain([(record.table, "id")]) {
+        let mut sql = for_tenant(conn.dialect(), permit.tenant_id());
+        let tenant = sql.dialect.placeholder(1);
+        let list = sql.bind(Value::Ids(ids.to_vec()));
+        let inside = sql.dialect.in_ids(column, &list);
+        sql.push(&format!("DELETE FROM {table} WHERE tenant_id = {tenant} AND {inside}"));
+        conn.execute(permit, &sql.finish()).await.map_err(still_referred_to)?;
+    }
     Ok(())
+}
+
+fn still_referred_to(error: Error) -> Error {
+    match error {
+        Error::Conflict { .. } => Error::conflict(say(
+            "other records still refer to it",
+            "outros registros ainda se referem a ele",
+        )),
+        other => other,
+    }
+}
+
+/// Which field a violated constraint is about.
+fn name_field(record: &Record, error: Error) -> Error {
+    let (Error::Conflict { field: Some(constraint), .. }
+    | Error::Invalid { field: Some(constraint), .. }) = &error
+    else {
+        return error;
+    };
+    // PostgreSQL names the constraint (uq_companies_cnpj), SQLite its columns (companies.cnpj).
+    let ends = |column: &str| {
+        constraint.ends_with(&format!("_{column}")) || constraint.ends_with(&format!(".{column}"))
+    };
+    let holds = |column: &str| constraint.contains(&format!("_{column}_"));
+    let longest = |fits: &dyn Fn(&str) -> bool| {
+        let fitting = record.fields.iter().filter(|field| fits(field.column));
+        fitting.max_by_key(|field| field.column.len())
+    };
+    let name = longest(&ends).or_else(|| longest(&holds)).map(|field| field.name.clone().into());
+    match error {
+        Error::Conflict { message, current, .. } => {
+            Error::Conflict { message, field: name, current }
+        }
+        Error::Invalid { message, .. } => Error::Invalid { message, field: name },
+        other => other,
+    }
 }

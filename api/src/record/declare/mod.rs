@@ -53,11 +53,11 @@ pub enum Source {
 }
 
 /// Rows of a virtual record.
-pub type ComputeRows = for<'a> fn(
-    &'a Ctx,
-    &'a Conn,
-    &'a [(String, async_graphql::Value)],
-) -> Pin<Box<dyn Future<Output = Result<Vec<Vec<Value>>>> + Send + 'a>>;
+pub type ComputeRows =
+    for<'a> fn(&'a Ctx, &'a Conn, &'a [(String, async_graphql::Value)]) -> ComputedRows<'a>;
+
+/// Rows to come, each with its values in the order of the record's fields.
+pub type ComputedRows<'a> = Pin<Box<dyn Future<Output = Result<Vec<Vec<Value>>>> + Send + 'a>>;
 
 /// How a row finds the user it belongs to, for the row scopes `own`, `team` and `org_unit`.
 #[derive(Debug, Clone, Copy)]

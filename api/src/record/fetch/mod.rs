@@ -2,7 +2,7 @@
 
 mod statement;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::ops::Range;
 use std::pin::Pin;
@@ -11,10 +11,10 @@ use uuid::Uuid;
 
 use super::declare::Source;
 use super::plan::{Child, Deleted, Level, List, Lookup, One};
-use super::search::Tier;
+use super::search::{SearchPlan, Tier};
 use crate::access::{Permit, Reader};
 use crate::ctx::Ctx;
-use crate::db::{Conn, Row, Value};
+use crate::db::{Conn, Dialect, Row, Statement, Value};
 use crate::error::{Error, Result};
 
 pub use statement::base_conditions;
@@ -35,6 +35,8 @@ pub struct FetchedList {
     pub more: bool,
     pub total: Option<i64>,
     pub counts: Vec<i64>,
+    /// What the search meant, if there was one.
+    pub tier: Tier,
 }
 
 /// Rows of a to-many relation, by parent.
@@ -45,6 +47,7 @@ pub struct FetchedChild {
     pub totals: HashMap<Uuid, i64>,
     /// For each `countUpTo`, the parent's count.
     pub counts: Vec<HashMap<Uuid, i64>>,
+    pub tier: Tier,
 }
 
 pub struct FetchedLookup {
@@ -103,14 +106,10 @@ pub async fn list(ctx: &Ctx, conn: &Conn, plan: &List) -> Result<FetchedList> {
         counts = vec![count; plan.counts_up_to.len()];
     }
     let level = below(ctx, conn, &plan.level, rows).await?;
-    Ok(FetchedList { level, more, total, counts })
+    Ok(FetchedList { level, more, total, counts, tier })
 }
 
-async fn single_count(
-    conn: &Conn,
-    reader: &Reader,
-    statement: &crate::db::Statement,
-) -> Result<i64> {
+async fn single_count(conn: &Conn, reader: &Reader, statement: &Statement) -> Result<i64> {
     let row = conn.row(reader, statement).await?;
     let count = row.as_ref().map(|row| row.int(0)).transpose()?.flatten();
     count.ok_or_else(|| Error::internal("a count without a row"))
@@ -118,21 +117,17 @@ async fn single_count(
 
 /// A search means "contains" unless nothing contains it.
 async fn decide_tier(conn: &Conn, plan: &List, reader: &Reader) -> Result<Tier> {
-    let Some(search) = plan.search.as_ref().filter(|search| search.has_alike()) else {
-        return Ok(Tier::Exact);
-    };
+    let Some(search) = &plan.search else { return Ok(Tier::Exact) };
+    if !search.needs_probe() {
+        return Ok(search.tier_without_probe());
+    }
     let statement = statement::search_probe(conn.dialect(), plan, search)?;
     let found = conn.row(reader, &statement).await?.is_some();
     Ok(if found { Tier::Exact } else { Tier::Alike })
 }
 
 /// Everything below rows: computed fields, related rows by id, children.
-fn below<'a>(
-    ctx: &'a Ctx,
-    conn: &'a Conn,
-    level: &'a Level,
-    rows: Vec<Row>,
-) -> Boxed<'a, Fetched> {
+fn below<'a>(ctx: &'a Ctx, conn: &'a Conn, level: &'a Level, rows: Vec<Row>) -> Boxed<'a, Fetched> {
     Box::pin(async move {
         let mut fetched =
             Fetched { rows, children: Vec::new(), lookups: Vec::new(), computed: Vec::new() };
@@ -158,11 +153,14 @@ async fn compute(
     let mut inputs = Vec::with_capacity(rows.len());
     let mut present = Vec::with_capacity(rows.len());
     for row in rows {
-        if row.is_null(used.presence)? {
-            present.push(false);
+        let is_present = match used.presence {
+            Some(id) => !row.is_null(id)?,
+            None => true,
+        };
+        present.push(is_present);
+        if !is_present {
             continue;
         }
-        present.push(true);
         let mut values = Vec::with_capacity(used.inputs.len());
         for (index, bind) in &used.inputs {
             values.push(row.value(*index, *bind)?);
@@ -189,14 +187,7 @@ async fn look_up(
     lookup: &Lookup,
     parents: &[Row],
 ) -> Result<FetchedLookup> {
-    let mut ids = Vec::new();
-    for row in parents {
-        if let Some(id) = row.id(lookup.key)?
-            && !ids.contains(&id)
-        {
-            ids.push(id);
-        }
-    }
+    let ids = distinct_ids(parents, lookup.key)?;
     by_ids(ctx, conn, (&lookup.level, lookup.id), ids, Deleted::Exclude).await
 }
 
@@ -221,21 +212,22 @@ pub async fn by_ids(
     Ok(FetchedLookup { level, by_id })
 }
 
-async fn children(
-    ctx: &Ctx,
-    conn: &Conn,
-    child: &Child,
-    parents: &[Row],
-) -> Result<FetchedChild> {
-    let mut ids: Vec<Uuid> = Vec::with_capacity(parents.len());
-    let mut seen = std::collections::HashSet::with_capacity(parents.len());
-    for row in parents {
-        if let Some(id) = row.id(child.parent)?
+/// The ids in a column, each once, in the order of the rows.
+fn distinct_ids(rows: &[Row], column: usize) -> Result<Vec<Uuid>> {
+    let mut seen = HashSet::with_capacity(rows.len());
+    let mut ids = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let Some(id) = row.id(column)?
             && seen.insert(id)
         {
             ids.push(id);
         }
     }
+    Ok(ids)
+}
+
+async fn children(ctx: &Ctx, conn: &Conn, child: &Child, parents: &[Row]) -> Result<FetchedChild> {
+    let ids = distinct_ids(parents, child.parent)?;
     let list = &child.list;
     let reader = base_reader(&list.level)?;
     let mut fetched = FetchedChild {
@@ -248,11 +240,13 @@ async fn children(
         by_parent: HashMap::with_capacity(ids.len()),
         totals: HashMap::new(),
         counts: Vec::new(),
+        tier: Tier::Exact,
     };
     if ids.is_empty() {
         return Ok(fetched);
     }
     let tier = decide_tier(conn, list, reader).await?;
+    fetched.tier = tier;
     if list.wants_rows {
         let statement = if list.cursor.is_some() {
             statement::page(conn.dialect(), list, tier)?
@@ -267,26 +261,19 @@ async fn children(
     if list.wants_total {
         let statement =
             statement::count_per_parent(conn.dialect(), child, ids.clone(), tier, None)?;
-        fetched.totals = counts_of(conn.rows(reader, &statement).await?)?;
+        fetched.totals = counts_of(&conn.rows(reader, &statement).await?)?;
     }
     if let Some(largest) = list.counts_up_to.iter().max() {
-        let statement = statement::count_per_parent(
-            conn.dialect(),
-            child,
-            ids,
-            tier,
-            Some(largest + 1),
-        )?;
-        let counts = counts_of(conn.rows(reader, &statement).await?)?;
+        let statement =
+            statement::count_per_parent(conn.dialect(), child, ids, tier, Some(largest + 1))?;
+        let counts = counts_of(&conn.rows(reader, &statement).await?)?;
         fetched.counts = vec![counts; list.counts_up_to.len()];
     }
     Ok(fetched)
 }
 
-fn counts_of(rows: Vec<Row>) -> Result<HashMap<Uuid, i64>> {
-    rows.iter()
-        .map(|row| Ok((row.required_id(0)?, row.int(1)?.unwrap_or_default())))
-        .collect()
+fn counts_of(rows: &[Row]) -> Result<HashMap<Uuid, i64>> {
+    rows.iter().map(|row| Ok((row.required_id(0)?, row.int(1)?.unwrap_or_default()))).collect()
 }
 
 type Grouped = (Vec<Row>, HashMap<Uuid, (Range<usize>, bool)>);
@@ -340,7 +327,13 @@ async fn computed_list(
     page.truncate(limit);
     let level = computed_rows(ctx, conn, &plan.level, page).await?;
     let counts = vec![total; plan.counts_up_to.len()];
-    Ok(FetchedList { level, more, total: Some(total), counts })
+    Ok(FetchedList { level, more, total: Some(total), counts, tier: Tier::Exact })
+}
+
+/// The statement of a page, for those who ask the database how it will run it.
+pub fn page_statement(dialect: Dialect, plan: &List) -> Result<Statement> {
+    let tier = plan.search.as_ref().map_or(Tier::Exact, SearchPlan::tier_without_probe);
+    statement::page(dialect, plan, tier)
 }
 
 /// Computed rows (values in the order of the record's fields) and everything below them.
@@ -359,9 +352,7 @@ pub async fn computed_rows(
     let in_select_order = |values: Vec<Value>| {
         let columns = places.iter().zip(&level.columns);
         let values = columns.map(|(place, column)| {
-            place
-                .and_then(|place| values.get(place).cloned())
-                .unwrap_or(Value::Null(column.bind))
+            place.and_then(|place| values.get(place).cloned()).unwrap_or(Value::Null(column.bind))
         });
         Row::Computed(values.collect())
     };

@@ -360,10 +360,8 @@ fn join(sql: &mut Sql, level: &Level, number: usize) -> Result<String> {
     let table = level.tables.get(number).ok_or_else(missing)?;
     let joined = table.joined.as_ref().ok_or_else(missing)?;
     let alias = format!("t{number}");
-    let mut conditions = vec![
-        sql.tenant_is(&alias),
-        format!("{alias}.id = t{}.{}", joined.from, joined.column),
-    ];
+    let mut conditions =
+        vec![sql.tenant_is(&alias), format!("{alias}.id = t{}.{}", joined.from, joined.column)];
     if table.record.soft_delete {
         conditions.push(format!("{alias}.deleted_at IS NULL"));
     }

@@ -6,7 +6,7 @@
 mod read;
 mod write;
 
-pub use read::{Scope, allow_field, read};
+pub use read::{Scope, allow_field, allow_relation, read};
 pub use write::write;
 
 use std::sync::Arc;
@@ -20,10 +20,21 @@ pub enum Condition {
     All(Vec<Condition>),
     Any(Vec<Condition>),
     Not(Box<Condition>),
-    Compare { field: &'static Field, operator: Operator },
+    Compare {
+        field: &'static Field,
+        operator: Operator,
+    },
     /// `$.path` of a JSON field.
-    JsonPath { field: &'static Field, path: Vec<String>, operator: Operator },
-    Related { relation: &'static Relation, quantifier: Quantifier, inner: Inner },
+    JsonPath {
+        field: &'static Field,
+        path: Vec<String>,
+        operator: Operator,
+    },
+    Related {
+        relation: &'static Relation,
+        quantifier: Quantifier,
+        inner: Inner,
+    },
 }
 
 /// The condition on the other side of a relation, with the caller's right to read it.

@@ -15,17 +15,28 @@ use crate::record::input;
 use crate::record::kind::Kind;
 
 /// Gives the right to read another record, or FORBIDDEN.
-pub type Grant<'a> = &'a dyn Fn(&'static Record) -> Result<Arc<Reader>>;
+type Grant<'a> = &'a dyn Fn(&'static Record) -> Result<Arc<Reader>>;
 
 /// What reading a filter carries along.
 pub struct Scope<'a> {
-    pub grant: Grant<'a>,
-    pub terms_left: usize,
+    grant: Grant<'a>,
+    terms_left: usize,
 }
 
 impl<'a> Scope<'a> {
     pub fn new(grant: Grant<'a>) -> Self {
         Self { grant, terms_left: limits::FILTER_TERMS_MAX }
+    }
+
+    /// Counts a comparison, or a look at another record.
+    fn spend_term(&mut self) -> Result<()> {
+        self.terms_left = self.terms_left.checked_sub(1).ok_or_else(|| {
+            Error::limit(say(
+                format!("a filter holds at most {} comparisons", limits::FILTER_TERMS_MAX),
+                format!("um filtro tem no máximo {} comparações", limits::FILTER_TERMS_MAX),
+            ))
+        })?;
+        Ok(())
     }
 }
 
@@ -68,16 +79,19 @@ fn read_object(
                     .iter()
                     .map(|part| read_object(scope, record, reader, part, depth_left))
                     .collect::<Result<Vec<_>>>()?;
-                if name == "and" { Condition::All(parts) } else { Condition::Any(parts) }
+                if name == "and" { all_of(parts) } else { any_of(parts) }
             }
-            "not" => Condition::Not(Box::new(read_object(
-                scope, record, reader, value, depth_left,
-            )?)),
+            "not" => match read_object(scope, record, reader, value, depth_left)? {
+                inner if holds_always(&inner) => Condition::Any(Vec::new()),
+                inner if holds_never(&inner) => Condition::All(Vec::new()),
+                inner => Condition::Not(Box::new(inner)),
+            },
             _ => {
                 if let Some(field) = record.find_field(name) {
                     allow_field(reader, field)?;
                     read_field(scope, field, value).map_err(|error| error.at(name.to_owned()))?
                 } else if let Some(relation) = record.find_relation(name) {
+                    allow_relation(reader, record, relation)?;
                     read_relation(scope, relation, value, depth_left)?
                 } else {
                     return Err(unknown(record, name));
@@ -86,7 +100,52 @@ fn read_object(
         };
         conditions.push(condition);
     }
-    Ok(Condition::All(conditions))
+    Ok(all_of(conditions))
+}
+
+/// Without the parts that hold for every row: what is left is bounded by the comparisons.
+fn all_of(parts: Vec<Condition>) -> Condition {
+    if parts.iter().any(holds_never) {
+        return Condition::Any(Vec::new());
+    }
+    Condition::All(parts.into_iter().filter(|part| !holds_always(part)).collect())
+}
+
+fn any_of(parts: Vec<Condition>) -> Condition {
+    if parts.iter().any(holds_always) {
+        return Condition::All(Vec::new());
+    }
+    Condition::Any(parts.into_iter().filter(|part| !holds_never(part)).collect())
+}
+
+fn holds_always(part: &Condition) -> bool {
+    matches!(part, Condition::All(parts) if parts.is_empty())
+}
+
+fn holds_never(part: &Condition) -> bool {
+    matches!(part, Condition::Any(parts) if parts.is_empty())
+}
+
+/// What may not be read of a relation, or of the field that names the related row, may not be
+/// walked along either.
+pub fn allow_relation(reader: &Reader, record: &Record, relation: &Relation) -> Result<()> {
+    let column = match relation.kind {
+        RelationKind::One { column, .. } => Some(column),
+        RelationKind::Many { .. } => None,
+    };
+    let fields = record.fields.iter().filter(|field| Some(field.column) == column);
+    for name in fields.map(|field| field.name.as_str()).chain([relation.name]) {
+        if reader.field(name) != FieldRule::Plain {
+            return Err(Error::Forbidden {
+                message: say(
+                    format!("your role may not follow {}", relation.name),
+                    format!("seu papel não permite seguir {}", relation.name),
+                ),
+                field: Some(relation.name.into()),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// A hidden or masked field cannot be used to filter, sort or group: its values would leak.
@@ -118,6 +177,7 @@ fn read_relation(
     };
     match relation.kind {
         RelationKind::One { .. } => {
+            scope.spend_term()?;
             let condition = read_object(scope, record, &reader, value, depth_left)?;
             Ok(related(Quantifier::Some, condition))
         }
@@ -134,10 +194,11 @@ fn read_relation(
                 if matches!(value, Input::Null) {
                     continue;
                 }
+                scope.spend_term()?;
                 let condition = read_object(scope, record, &reader, value, depth_left)?;
                 conditions.push(related(quantifier, condition));
             }
-            Ok(Condition::All(conditions))
+            Ok(all_of(conditions))
         }
     }
 }
@@ -158,12 +219,7 @@ fn read_field(scope: &mut Scope<'_>, field: &'static Field, value: &Input) -> Re
         if matches!(value, Input::Null) || name == "path" {
             continue;
         }
-        scope.terms_left = scope.terms_left.checked_sub(1).ok_or_else(|| {
-            Error::limit(say(
-                format!("a filter holds at most {} comparisons", limits::FILTER_TERMS_MAX),
-                format!("um filtro tem no máximo {} comparações", limits::FILTER_TERMS_MAX),
-            ))
-        })?;
+        scope.spend_term()?;
         // What a JSON path gives is compared as text.
         let kind = if path.is_some() { Kind::Code } else { field.kind };
         for operator in read_operator(kind, field, name.as_str(), value)? {
@@ -173,7 +229,7 @@ fn read_field(scope: &mut Scope<'_>, field: &'static Field, value: &Input) -> Re
             });
         }
     }
-    Ok(Condition::All(conditions))
+    Ok(all_of(conditions))
 }
 
 fn read_operator(kind: Kind, field: &Field, name: &str, value: &Input) -> Result<Vec<Operator>> {
@@ -186,7 +242,9 @@ fn read_operator(kind: Kind, field: &Field, name: &str, value: &Input) -> Result
     };
     let folded = |value: &Input| -> Result<String> {
         let text = input::read_text(value)?;
-        Ok(if field.folded { entity::value::fold::fold(text) } else { text.to_owned() })
+        // What a path leads to has no folded twin.
+        let folds = field.folded && matches!(kind, Kind::Text);
+        Ok(if folds { entity::value::fold::fold(text) } else { text.to_owned() })
     };
     Ok(vec![match name {
         "eq" => Operator::Equals(input::read(kind, value)?),
@@ -213,7 +271,7 @@ fn read_operator(kind: Kind, field: &Field, name: &str, value: &Input) -> Result
         "contains" => Operator::Contains(folded(value)?),
         "startsWith" => Operator::StartsWith(folded(value)?),
         "endsWith" => Operator::EndsWith(folded(value)?),
-        "search" => Operator::Words(folded(value)?.split(' ').map(str::to_owned).collect()),
+        "search" => Operator::Words(read_words(&folded(value)?)?),
         "arrayContains" => Operator::ArrayContains(input::read_text(value)?.to_owned()),
         other => {
             return Err(Error::invalid(say(
@@ -222,6 +280,19 @@ fn read_operator(kind: Kind, field: &Field, name: &str, value: &Input) -> Result
             )));
         }
     }])
+}
+
+/// The words sought; one empty word, which every text contains, when there are none.
+fn read_words(text: &str) -> Result<Vec<String>> {
+    if text.chars().count() > limits::SEARCH_CHARS_MAX {
+        let max = limits::SEARCH_CHARS_MAX;
+        return Err(Error::limit(say(
+            format!("search takes at most {max} characters"),
+            format!("search aceita no máximo {max} caracteres"),
+        )));
+    }
+    let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+    Ok(if words.is_empty() { vec![String::new()] } else { words })
 }
 
 /// The values of `in`, as one list to bind.

@@ -7,6 +7,9 @@ use crate::record::declare::{Field, Record, Relation, RelationKind};
 use crate::record::kind::Kind;
 use crate::record::sql::{Sql, row_rule};
 
+/// Characters of a text sought that the trigram index is asked for; the condition has them all.
+const INDEXED_CHARS_MAX: usize = 60;
+
 /// The condition over `alias`, a row of `record`, as a Boolean expression that may be NULL where a
 /// compared column is.
 pub fn write(sql: &mut Sql, record: &Record, alias: &str, condition: &Condition) -> Result<String> {
@@ -61,10 +64,13 @@ fn write_field(
     let ordered = format!("{alias}.{}", field.sort_column());
     let condition = write_operator(sql, &exact, &ordered, operator)?;
     // The search text holds every word of the field, so its trigram index narrows first.
-    let needle = match operator {
-        Operator::Contains(text) if record.searched.contains(&field.column) => text.trim(),
-        _ => return Ok(condition),
-    };
+    let Operator::Contains(text) = operator else { return Ok(condition) };
+    if !record.searched.contains(&field.column) {
+        return Ok(condition);
+    }
+    let needle: String = entity::value::fold::fold(text).chars().take(INDEXED_CHARS_MAX).collect();
+    // Cut off where a word ends, it would end in a space that the search text may not have.
+    let needle = needle.trim_end();
     if needle.chars().count() < 3 {
         return Ok(condition);
     }
@@ -101,6 +107,8 @@ fn write_operator(
         Operator::IsNull(false) => format!("{exact} IS NOT NULL"),
         Operator::Contains(text) => contains(sql, ordered, text),
         Operator::StartsWith(text) => starts_with(sql, ordered, text),
+        // Every text ends with nothing; no text does not.
+        Operator::EndsWith(text) if text.is_empty() => format!("{ordered} IS NOT NULL"),
         Operator::EndsWith(text) => {
             let length = i64::try_from(text.chars().count()).map_err(Error::internal)?;
             let length = sql.bind(Value::Int(length));
@@ -157,7 +165,17 @@ fn in_list(sql: &mut Sql, expression: &str, values: &Value) -> String {
         Value::Dates(_) => sql.dialect.in_dates(expression, &placeholder),
         Value::Instants(_) => sql.dialect.in_instants(expression, &placeholder),
         Value::Bools(_) => sql.dialect.in_bools(expression, &placeholder),
-        _ => sql.dialect.in_list(expression, &placeholder),
+        Value::Texts(_)
+        | Value::Ints(_)
+        | Value::Null(_)
+        | Value::Id(_)
+        | Value::Text(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Bool(_)
+        | Value::Instant(_)
+        | Value::Date(_)
+        | Value::Json(_) => sql.dialect.in_list(expression, &placeholder),
     }
 }
 

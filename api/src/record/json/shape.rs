@@ -8,7 +8,7 @@ use super::value::{mask, push_bool, push_int, push_text, write_column};
 use crate::access::RowRule;
 use crate::db::{Row, Value};
 use crate::error::{Error, Result};
-use crate::record::cursor;
+use crate::record::cursor::{self, Fingerprint};
 use crate::record::fetch::{Fetched, FetchedChild, FetchedList};
 use crate::record::plan::{
     Allowed, Child, ConnectionNode, CountField, EdgeItem, EdgeNode, Level, List, Node, One,
@@ -39,6 +39,7 @@ pub fn write_list(out: &mut Vec<u8>, plan: &List, fetched: &FetchedList) -> Resu
         more: fetched.more,
         total: fetched.total.unwrap_or_default(),
         counts: &fetched.counts,
+        mark: plan.fingerprint.searched(fetched.tier),
     };
     page.write(out)
 }
@@ -113,8 +114,7 @@ impl<'a> Writer<'a> {
     }
 
     fn children(&self, out: &mut Vec<u8>, number: usize, row: &Row) -> Result<()> {
-        let child: &Child =
-            self.level.children.get(number).ok_or_else(|| lost("a list below"))?;
+        let child: &Child = self.level.children.get(number).ok_or_else(|| lost("a list below"))?;
         let fetched: &FetchedChild =
             self.fetched.children.get(number).ok_or_else(|| lost("a list below"))?;
         let parent = row.required_id(child.parent)?;
@@ -127,13 +127,19 @@ impl<'a> Writer<'a> {
             .iter()
             .map(|counts| counts.get(&parent).copied().unwrap_or_default())
             .collect();
+        let list = &child.list;
+        let mut mark = list.fingerprint;
+        if !list.sort_values.is_empty() {
+            mark = mark.below(child.key_column, parent).searched(fetched.tier);
+        }
         let page = Page {
-            plan: &child.list,
+            plan: list,
             fetched: &fetched.level,
             rows,
             more,
             total: fetched.totals.get(&parent).copied().unwrap_or_default(),
             counts: &counts,
+            mark,
         };
         page.write(out)
     }
@@ -182,6 +188,8 @@ struct Page<'a> {
     more: bool,
     total: i64,
     counts: &'a [i64],
+    /// Of its cursors.
+    mark: Fingerprint,
 }
 
 impl Page<'_> {
@@ -259,7 +267,7 @@ impl Page<'_> {
             .zip(&self.plan.order)
             .map(|(index, key)| row.value(*index, key.bind))
             .collect::<Result<Vec<Value>>>()?;
-        Ok(cursor::encode(self.plan.fingerprint, &values))
+        Ok(cursor::encode(self.mark, &values))
     }
 
     fn page_info(&self, out: &mut Vec<u8>, keys: &[(Box<str>, PageInfoField)]) -> Result<()> {

@@ -136,14 +136,17 @@ pub fn write_value(out: &mut Vec<u8>, value: &Value, kind: Kind, currency: &str)
     match value {
         Value::Null(_) => out.extend_from_slice(b"null"),
         Value::Id(id) => push_id(out, *id),
-        Value::Text(text) => match kind {
-            Kind::Enum(of) => push_enum(out, of, text),
-            _ => push_text(out, text),
-        },
-        Value::Int(number) => match kind {
-            Kind::Money { .. } => push_money(out, *number, currency),
-            _ => push_int(out, *number),
-        },
+        Value::Text(text) => {
+            if let Kind::Enum(of) = kind {
+                push_enum(out, of, text);
+            } else {
+                push_text(out, text);
+            }
+        }
+        Value::Int(number) if matches!(kind, Kind::Money { .. }) => {
+            push_money(out, *number, currency);
+        }
+        Value::Int(number) => push_int(out, *number),
         Value::Float(number) => push_float(out, *number),
         Value::Bool(value) => push_bool(out, *value),
         Value::Instant(at) => push_instant(out, at.timestamp_micros()),
@@ -236,7 +239,7 @@ pub fn push_instant(out: &mut Vec<u8>, micros: i64) {
         out.push(b'.');
         push_digit(out, fraction / 100_000);
         push_two(out, fraction / 1_000 % 100);
-        if fraction % 1_000 != 0 {
+        if !fraction.is_multiple_of(1_000) {
             push_digit(out, fraction / 100 % 10);
             push_two(out, fraction % 100);
         }

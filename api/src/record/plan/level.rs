@@ -7,14 +7,14 @@ use super::{
     json_key, json_text, read_deleted, relation_of, unknown_selection,
 };
 use crate::access::policy::{Decision, decide};
-use crate::access::{Action, FieldRule, Reader};
+use crate::access::{Action, FieldRule, Reader, RowRule};
 use crate::db::NullOf;
 use crate::error::{Error, Result, say};
-use crate::record::declare::{Field, OwnerPath, Record, Relation, RelationKind};
-use crate::record::kind::Kind;
-use crate::record::order::Joins;
-use crate::record::selection::Selected;
+use crate::record::declare::{Computed, Field, OwnerPath, Record, Relation, RelationKind};
+use crate::record::filter::allow_relation;
 use crate::record::input;
+use crate::record::kind::Kind;
+use crate::record::selection::Selected;
 
 /// Where in a level an object stands.
 #[derive(Clone, Copy)]
@@ -29,9 +29,9 @@ pub(super) struct Place {
 impl Planner<'_> {
     /// Plans one record by its id.
     pub fn one(&mut self, record: &'static Record, selected: &Selected) -> Result<One> {
-        let id = selected.argument("id").ok_or_else(|| {
-            Error::invalid_field("id", say("id is needed", "id é obrigatório"))
-        })?;
+        let id = selected
+            .argument("id")
+            .ok_or_else(|| Error::invalid_field("id", say("id is needed", "id é obrigatório")))?;
         let id = input::read_id(id).map_err(|error| error.at("id"))?;
         self.one_by_id(record, id, selected, read_deleted(selected))
     }
@@ -92,31 +92,25 @@ impl Planner<'_> {
             return Ok(Node::Literal(json_text(record.name)));
         }
         if let Some(relation) = relation_of(record, name) {
+            allow_relation(&reader, record, relation)?;
             return match relation.kind {
                 RelationKind::One { column, .. } if record.is_virtual() => {
                     self.lookup(level, relation, column, place, selected)
                 }
                 RelationKind::One { column, .. } => {
-                    self.to_one(level, relation, column, place, selected)
+                    self.one_below(level, relation, column, place, selected)
                 }
                 RelationKind::Many { column, .. } => {
-                    self.to_many(level, relation, column, place, selected)
+                    self.many_below(level, relation, column, place, selected)
                 }
             };
         }
         if let Some((_, computed)) = record.find_computed(name) {
-            let mut inputs = Vec::with_capacity(computed.needs.len());
-            for column in computed.needs {
-                let bind = record
-                    .fields
-                    .iter()
-                    .find(|field| field.column == *column)
-                    .map_or(NullOf::Id, |field| field.kind.bind());
-                inputs.push((level.column(place.table, column, bind), bind));
+            // A finished JSON text cannot be masked.
+            if reader.field(name) != FieldRule::Plain {
+                return Err(unreadable(name));
             }
-            let presence = level.column(place.table, "id", NullOf::Id);
-            level.computed.push(ComputedUse { computed, inputs, presence });
-            return Ok(Node::Computed(level.computed.len() - 1));
+            return Ok(Node::Computed(computed_use(level, place.table, record, computed)));
         }
         if name == "viewerCan" {
             return self.viewer_can(level, place.table, record, selected);
@@ -124,7 +118,7 @@ impl Planner<'_> {
         Err(unknown_selection(record, name))
     }
 
-    fn to_one(
+    fn one_below(
         &mut self,
         level: &mut Level,
         relation: &'static Relation,
@@ -132,13 +126,24 @@ impl Planner<'_> {
         place: Place,
         selected: &Selected,
     ) -> Result<Node> {
-        let target = (relation.target)();
-        let reader = self.reader(target)?;
-        let table = level.joined(place.table, column, target, &reader);
+        let (table, _) = self.join(level, place.table, relation, column)?;
         let presence = level.column(table, "id", NullOf::Id);
         let below = Place { table, rows: place.rows, single: None };
         let shape = self.shape(level, below, &selected.children)?;
         Ok(Node::One { presence, shape })
+    }
+
+    /// Joins a to-one relation of a table of the level.
+    pub(super) fn join(
+        &mut self,
+        level: &mut Level,
+        from: usize,
+        relation: &'static Relation,
+        column: &'static str,
+    ) -> Result<(usize, Arc<Reader>)> {
+        let target = (relation.target)();
+        let reader = self.reader(target)?;
+        Ok((level.joined(from, column, target, &reader)?, reader))
     }
 
     fn lookup(
@@ -158,7 +163,7 @@ impl Planner<'_> {
         Ok(Node::Lookup(level.lookups.len() - 1))
     }
 
-    fn to_many(
+    fn many_below(
         &mut self,
         level: &mut Level,
         relation: &'static Relation,
@@ -196,8 +201,12 @@ impl Planner<'_> {
                 Some(_) if !record.changes.enabled => Allowed::Never,
                 Some(action) => match decide(actor, action, record.resource) {
                     Decision::Deny => Allowed::Never,
+                    // Whose rows belong to nobody are in every scope.
+                    Decision::Allow(_) if matches!(record.owner, OwnerPath::Everybody) => {
+                        Allowed::Rows(RowRule::All)
+                    }
                     Decision::Allow(rows) => {
-                        scoped |= rows != crate::access::RowRule::All;
+                        scoped |= rows != RowRule::All;
                         Allowed::Rows(rows)
                     }
                 },
@@ -221,28 +230,19 @@ impl Planner<'_> {
             OwnerPath::Through(name) => {
                 let Some(relation) = relation_of(record, name) else { return Ok(None) };
                 let RelationKind::One { column, .. } = relation.kind else { return Ok(None) };
-                let target = (relation.target)();
-                let reader = self.reader(target)?;
-                let next = level.joined(table, column, target, &reader);
-                self.owner_column(level, next, target)
+                let (next, _) = self.join(level, table, relation, column)?;
+                self.owner_column(level, next, (relation.target)())
             }
         }
     }
 }
 
 fn column(level: &mut Level, table: usize, field: &Field, reader: &Reader) -> Result<Node> {
-    let mask = match reader.field(&field.name) {
-        FieldRule::Plain => false,
-        FieldRule::Masked => true,
-        FieldRule::Hidden => {
-            return Err(Error::Forbidden {
-                message: say(
-                    format!("your role may not read {}", field.name),
-                    format!("seu papel não permite ler {}", field.name),
-                ),
-                field: Some(field.name.clone().into()),
-            });
-        }
+    let mask = match (reader.field(&field.name), field.kind) {
+        (FieldRule::Plain, _) => false,
+        (FieldRule::Masked, Kind::Text | Kind::Code) => true,
+        // A masked number or date would be another number or date.
+        (FieldRule::Masked | FieldRule::Hidden, _) => return Err(unreadable(&field.name)),
     };
     let index = level.column(table, field.column, field.kind.bind());
     let currency = match field.kind {
@@ -261,32 +261,41 @@ fn column(level: &mut Level, table: usize, field: &Field, reader: &Reader) -> Re
     Ok(Node::Column { index, kind: field.kind, mask, currency })
 }
 
+fn unreadable(name: &str) -> Error {
+    Error::Forbidden {
+        message: say(
+            format!("your role may not read {name}"),
+            format!("seu papel não permite ler {name}"),
+        ),
+        field: Some(name.to_owned().into()),
+    }
+}
+
+/// The use of a computed field on a table of the level; one, however often it is selected.
+fn computed_use(
+    level: &mut Level,
+    table: usize,
+    record: &'static Record,
+    computed: &'static Computed,
+) -> usize {
+    let mut inputs = Vec::with_capacity(computed.needs.len());
+    for column in computed.needs {
+        let field = record.fields.iter().find(|field| field.column == *column);
+        let bind = field.map_or(NullOf::Id, |field| field.kind.bind());
+        inputs.push((level.column(table, column, bind), bind));
+    }
+    let presence = (table > 0).then(|| level.column(table, "id", NullOf::Id));
+    let known = level.computed.iter().position(|known| {
+        std::ptr::eq(known.computed, computed)
+            && known.inputs == inputs
+            && known.presence == presence
+    });
+    known.unwrap_or_else(|| {
+        level.computed.push(ComputedUse { computed, inputs, presence });
+        level.computed.len() - 1
+    })
+}
+
 fn table_at(level: &Level, table: usize) -> Result<&Table> {
     level.tables.get(table).ok_or_else(|| Error::internal("a level lost a table"))
-}
-
-/// Lets an order join what it sorts by.
-pub(super) struct LevelJoins<'l, 'p, 'c> {
-    pub(super) level: &'l mut Level,
-    pub(super) planner: &'l mut Planner<'c>,
-    pub(super) _lifetime: std::marker::PhantomData<&'p ()>,
-}
-
-impl Joins for LevelJoins<'_, '_, '_> {
-    fn join(&mut self, from: usize, relation: &'static Relation) -> Result<usize> {
-        let RelationKind::One { column, .. } = relation.kind else {
-            return Err(Error::internal("an order joins a to-many relation"));
-        };
-        let target = (relation.target)();
-        let reader = self.planner.reader(target)?;
-        Ok(self.level.joined(from, column, target, &reader))
-    }
-
-    fn reader(&self, table: usize) -> &Reader {
-        // A table that is not there cannot have been joined; the base table always is.
-        match self.level.tables.get(table).or_else(|| self.level.tables.first()) {
-            Some(table) => &table.reader,
-            None => unreachable!("a level has its base table"),
-        }
-    }
 }

@@ -1,11 +1,9 @@
 //! A connection: its rows, and how pages, edges and counts are shown.
 
-use std::marker::PhantomData;
-
 use async_graphql::Value as Input;
 use uuid::Uuid;
 
-use super::level::{LevelJoins, Place};
+use super::level::Place;
 use super::{
     ConnectionItem, ConnectionNode, ConnectionShape, CountField, EdgeItem, EdgeNode, Level, List,
     PageInfoField, Planner, json_key, json_text, read_deleted, unknown_selection,
@@ -13,13 +11,13 @@ use super::{
 use crate::error::{Error, Result, say};
 use crate::limits;
 use crate::record::cursor::{self, Fingerprint};
-use crate::record::declare::Record;
+use crate::record::declare::{Record, Relation, RelationKind};
 use crate::record::filter::{self, Condition};
+use crate::record::input;
 use crate::record::order::{self, Expression, OrderKey};
 use crate::record::page::PageRequest;
 use crate::record::search::SearchPlan;
 use crate::record::selection::Selected;
-use crate::record::input;
 
 impl Planner<'_> {
     /// Plans a connection. `parents` is how many parents it may hang below; `parent` is the column
@@ -42,27 +40,24 @@ impl Planner<'_> {
                 ),
             ));
         }
-        let search = match selected.argument("search") {
-            Some(text) => SearchPlan::read(record, input::read_text(text)?)?,
-            None => None,
-        };
+        let mut search = self.search(record, selected)?;
         let condition = self.condition(record, selected.argument("filter"))?;
-        let order = {
-            let mut joins =
-                LevelJoins { level: &mut level, planner: self, _lifetime: PhantomData };
-            order::read(&mut joins, record, selected.argument("orderBy"), search.as_ref())?
-        };
+        let order = self.order(&mut level, selected, search.as_ref())?;
         let single = parent.and_then(|(column, id)| id.map(|id| (column, id)));
-        let tenant_id = self.ctx().tenant_id();
-        let cursor = page
-            .cursor
-            .as_deref()
-            .map(|text| {
-                let mark = fingerprint(tenant_id, record, selected, single);
-                cursor::decode(mark, &order, text)
-            })
-            .transpose()
-            .map_err(|error| error.at(if page.backward { "before" } else { "after" }))?;
+        let fingerprint = fingerprint(self.ctx().tenant_id(), record, selected);
+        let mut cursor = None;
+        if let Some(text) = &page.cursor {
+            let mark = match single {
+                Some((column, id)) => fingerprint.below(column, id),
+                None => fingerprint,
+            };
+            let (values, tier) = cursor::decode(mark, &order, text)
+                .map_err(|error| error.at(if page.backward { "before" } else { "after" }))?;
+            cursor = Some(values);
+            if let Some(search) = &mut search {
+                search.decided = Some(tier);
+            }
+        }
         let rows = self.spend_rows(parents, page.rows)?;
         let mut list = List {
             level,
@@ -73,7 +68,7 @@ impl Planner<'_> {
             page,
             cursor,
             parent: single,
-            fingerprint: Fingerprint::default(),
+            fingerprint,
             shape: ConnectionShape::default(),
             sort_values: Vec::new(),
             wants_rows: false,
@@ -82,10 +77,33 @@ impl Planner<'_> {
             arguments: selected.arguments.clone(),
         };
         self.connection(&mut list, rows, &selected.children)?;
-        if !list.sort_values.is_empty() {
-            list.fingerprint = fingerprint(tenant_id, record, selected, single);
-        }
         Ok(list)
+    }
+
+    /// Reads a `search` argument; nothing to search for is no search.
+    pub(in crate::record) fn search(
+        &mut self,
+        record: &'static Record,
+        selected: &Selected,
+    ) -> Result<Option<SearchPlan>> {
+        let Some(text) = selected.argument("search") else { return Ok(None) };
+        let text = input::read_text(text).map_err(|error| error.at("search"))?;
+        SearchPlan::read(record, text)
+    }
+
+    fn order(
+        &mut self,
+        level: &mut Level,
+        selected: &Selected,
+        search: Option<&SearchPlan>,
+    ) -> Result<Vec<OrderKey>> {
+        let record = level.record;
+        let reader = self.reader(record)?;
+        let mut join = |from: usize, relation: &'static Relation| match relation.kind {
+            RelationKind::One { column, .. } => self.join(level, from, relation, column),
+            RelationKind::Many { .. } => Err(Error::internal("an order joins a to-many relation")),
+        };
+        order::read(&mut join, record, &reader, selected.argument("orderBy"), search)
     }
 
     /// Reads a `filter` argument.
@@ -97,8 +115,7 @@ impl Planner<'_> {
         let Some(input) = input else { return Ok(None) };
         let reader = self.reader(record)?;
         let ctx = self.ctx();
-        let grant =
-            |other: &'static Record| ctx.reader(other.resource).map(std::sync::Arc::new);
+        let grant = |other: &'static Record| ctx.reader(other.resource).map(std::sync::Arc::new);
         let mut scope = filter::Scope::new(&grant);
         filter::read(&mut scope, record, &reader, input)
             .map(Some)
@@ -156,9 +173,7 @@ impl Planner<'_> {
                     want_cursors(&mut list.level, &list.order, &mut list.sort_values);
                     EdgeNode::Cursor
                 }
-                "node" => {
-                    EdgeNode::Node(self.shape(&mut list.level, place, &selected.children)?)
-                }
+                "node" => EdgeNode::Node(self.shape(&mut list.level, place, &selected.children)?),
                 _ => EdgeNode::Literal(json_text(&format!("{}Edge", list.level.record.name))),
             };
             items.push(EdgeItem { key: json_key(&selected.key), node });
@@ -177,9 +192,7 @@ fn want_cursors(level: &mut Level, order: &[OrderKey], sort_values: &mut Vec<usi
         sort_values.push(match &key.expression {
             Expression::Column { table, column } => level.column(*table, column, key.bind),
             // Computed sort values are selected under a name of their own.
-            Expression::SearchRank { .. }
-            | Expression::SearchLength
-            | Expression::Written(_) => {
+            Expression::SearchRank { .. } | Expression::SearchLength | Expression::Written(_) => {
                 level.column(usize::MAX, &format!("o{number}"), key.bind)
             }
         });
@@ -187,21 +200,32 @@ fn want_cursors(level: &mut Level, order: &[OrderKey], sort_values: &mut Vec<usi
 }
 
 fn page_info(list: &mut List, selected: &Selected) -> ConnectionNode {
-    let mut keys = Vec::with_capacity(selected.children.len());
-    for child in &selected.children {
-        let field = match child.name.as_str() {
-            "hasNextPage" => PageInfoField::HasNextPage,
-            "hasPreviousPage" => PageInfoField::HasPreviousPage,
-            "startCursor" => PageInfoField::StartCursor,
-            "endCursor" => PageInfoField::EndCursor,
-            _ => PageInfoField::Typename,
-        };
-        if matches!(field, PageInfoField::StartCursor | PageInfoField::EndCursor) {
-            want_cursors(&mut list.level, &list.order, &mut list.sort_values);
-        }
-        keys.push((json_key(&child.key), field));
+    let keys = page_info_keys(selected);
+    if keys
+        .iter()
+        .any(|(_, field)| matches!(field, PageInfoField::StartCursor | PageInfoField::EndCursor))
+    {
+        want_cursors(&mut list.level, &list.order, &mut list.sort_values);
     }
     ConnectionNode::PageInfo(keys)
+}
+
+/// What is selected of `pageInfo`.
+pub(in crate::record) fn page_info_keys(selected: &Selected) -> Vec<(Box<str>, PageInfoField)> {
+    selected
+        .children
+        .iter()
+        .map(|child| {
+            let field = match child.name.as_str() {
+                "hasNextPage" => PageInfoField::HasNextPage,
+                "hasPreviousPage" => PageInfoField::HasPreviousPage,
+                "startCursor" => PageInfoField::StartCursor,
+                "endCursor" => PageInfoField::EndCursor,
+                _ => PageInfoField::Typename,
+            };
+            (json_key(&child.key), field)
+        })
+        .collect()
 }
 
 fn count_up_to(list: &mut List, selected: &Selected) -> Result<ConnectionNode> {
@@ -234,15 +258,9 @@ fn count_up_to(list: &mut List, selected: &Selected) -> Result<ConnectionNode> {
     Ok(ConnectionNode::CountUpTo { number: list.counts_up_to.len() - 1, keys })
 }
 
-/// What makes this list itself: its cursors work in no other.
-fn fingerprint(
-    tenant_id: Uuid,
-    record: &Record,
-    selected: &Selected,
-    parent: Option<(&'static str, Uuid)>,
-) -> Fingerprint {
+/// What makes this list itself, its parent aside: its cursors work in no other.
+fn fingerprint(tenant_id: Uuid, record: &Record, selected: &Selected) -> Fingerprint {
     let text = |name: &str| selected.argument(name).map(ToString::to_string).unwrap_or_default();
-    let parent = parent.map(|(column, id)| format!("{column}={id}")).unwrap_or_default();
     let arguments = if record.is_virtual() {
         selected
             .arguments
@@ -260,7 +278,6 @@ fn fingerprint(
         &text("filter"),
         &text("search"),
         &text("deleted"),
-        &parent,
         &arguments,
     ])
 }

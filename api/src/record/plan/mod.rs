@@ -5,6 +5,8 @@ mod level;
 mod list;
 mod result;
 
+pub(in crate::record) use list::page_info_keys;
+
 use std::sync::Arc;
 
 use async_graphql::{Pos, Value as Input};
@@ -60,8 +62,8 @@ pub struct ComputedUse {
     pub computed: &'static Computed,
     /// Columns of the select list that it needs, in its order.
     pub inputs: Vec<(usize, NullOf)>,
-    /// The column that says whether there is a row at all (a joined one may be absent).
-    pub presence: usize,
+    /// The column that says whether there is a row at all, where it is joined and may be absent.
+    pub presence: Option<usize>,
 }
 
 /// A to-many relation below a level.
@@ -94,6 +96,7 @@ pub struct List {
     pub cursor: Option<Vec<Value>>,
     /// Rows of this parent only, by column and id (a list below one record).
     pub parent: Option<(&'static str, uuid::Uuid)>,
+    /// Of the list without its parent: cursors add that, see [`Fingerprint::below`].
     pub fingerprint: Fingerprint,
     pub shape: ConnectionShape,
     /// Where the sort values stand in the select list; empty when no cursor is selected.
@@ -134,14 +137,25 @@ pub struct Item {
 }
 
 pub enum Node {
-    Column { index: usize, kind: super::Kind, mask: bool, currency: Option<usize> },
+    Column {
+        index: usize,
+        kind: super::Kind,
+        mask: bool,
+        currency: Option<usize>,
+    },
     Literal(Box<str>),
     /// A to-one relation; absent when the column `presence` is null.
-    One { presence: usize, shape: Shape },
+    One {
+        presence: usize,
+        shape: Shape,
+    },
     Many(usize),
     Lookup(usize),
     Computed(usize),
-    ViewerCan { owner: Option<usize>, keys: Vec<(Box<str>, Allowed)> },
+    ViewerCan {
+        owner: Option<usize>,
+        keys: Vec<(Box<str>, Allowed)>,
+    },
 }
 
 /// Whether the caller may do something to a row.
@@ -219,13 +233,7 @@ pub struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     pub fn new(ctx: &'a Ctx) -> Self {
-        Self {
-            ctx,
-            readers: Vec::new(),
-            path: Vec::new(),
-            position: Pos::default(),
-            rows: 0,
-        }
+        Self { ctx, readers: Vec::new(), path: Vec::new(), position: Pos::default(), rows: 0 }
     }
 
     pub fn ctx(&self) -> &'a Ctx {
@@ -298,11 +306,9 @@ pub(in crate::record) fn json_text(text: &str) -> Box<str> {
 
 /// Reads `deleted: EXCLUDE | INCLUDE | ONLY`.
 pub fn read_deleted(selected: &Selected) -> Deleted {
-    match selected.argument("deleted") {
-        Some(Input::Enum(name)) if name == "INCLUDE" => Deleted::Include,
-        Some(Input::String(name)) if name == "INCLUDE" => Deleted::Include,
-        Some(Input::Enum(name)) if name == "ONLY" => Deleted::Only,
-        Some(Input::String(name)) if name == "ONLY" => Deleted::Only,
+    match selected.argument("deleted").and_then(super::input::read_name) {
+        Some("INCLUDE") => Deleted::Include,
+        Some("ONLY") => Deleted::Only,
         _ => Deleted::Exclude,
     }
 }
@@ -326,34 +332,47 @@ impl Level {
         column: &'static str,
         record: &'static Record,
         reader: &Arc<Reader>,
-    ) -> usize {
+    ) -> Result<usize> {
         if let Some(index) = self.tables.iter().position(|table| {
             table.joined.as_ref().is_some_and(|join| join.from == from && join.column == column)
         }) {
-            return index;
+            return Ok(index);
+        }
+        if self.tables.len() >= limits::LEVEL_TABLES_MAX {
+            let max = limits::LEVEL_TABLES_MAX;
+            return Err(Error::limit(say(
+                format!("more than {max} to-one relations hang together: ask for fewer at once"),
+                format!("mais de {max} relações encadeadas: peça menos de uma vez"),
+            )));
         }
         self.tables.push(Table {
             record,
             reader: Arc::clone(reader),
             joined: Some(Join { from, column }),
         });
-        self.tables.len() - 1
+        Ok(self.tables.len() - 1)
     }
 
     /// Statements that this level and everything below it take at most.
     pub fn statements(&self) -> u32 {
         let children: u32 = self.children.iter().map(|child| child.list.statements()).sum();
         let lookups: u32 = self.lookups.iter().map(|lookup| 1 + lookup.level.statements()).sum();
-        children + lookups
+        // What a function asks is its own affair; most ask once.
+        let computed = u32::try_from(self.computed.len()).unwrap_or(u32::MAX);
+        children.saturating_add(lookups).saturating_add(computed)
     }
 }
 
 impl List {
     /// Statements of the list and everything below it, at most (a level below no rows asks nothing).
     pub fn statements(&self) -> u32 {
-        let rows = u32::from(self.wants_rows && !self.level.record.is_virtual());
+        if self.level.record.is_virtual() {
+            // A function may ask as often as it likes: two stand for "more than one".
+            return 2 + self.level.statements();
+        }
+        let rows = u32::from(self.wants_rows);
         let totals = u32::from(self.wants_total) + if self.counts_up_to.is_empty() { 0 } else { 1 };
-        let probe = u32::from(self.search.as_ref().is_some_and(SearchPlan::has_alike));
+        let probe = u32::from(self.search.as_ref().is_some_and(SearchPlan::needs_probe));
         rows + totals + probe + self.level.statements()
     }
 }

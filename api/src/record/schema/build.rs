@@ -82,7 +82,7 @@ pub fn input_object(name: &str, about: &str, fields: Vec<MetaInputValue>) -> Met
 }
 
 /// An enum from `(name, description)` pairs.
-pub fn plain_enum<'a>(
+pub(super) fn plain_enum<'a>(
     name: &str,
     about: &str,
     values: impl Iterator<Item = (String, &'a str)>,

@@ -34,8 +34,11 @@ pub fn register_mutations(registry: &mut Registry, record: &Record) {
     if WriteKind::Upsert.fits(record) {
         let keys: Vec<String> =
             record.changes.natural_keys.iter().map(|key| key.join(" + ")).collect();
-        let about = format!("Needs one of its natural keys: {}.", keys.join("; or "));
-        let optional = inputs(record, Purpose::Create)
+        let about = format!(
+            "Needs one of its natural keys: {}. What an update cannot set is set on creation only.",
+            keys.join("; or ")
+        );
+        let optional = inputs(record, Purpose::Upsert)
             .into_iter()
             .map(|mut value| {
                 value.ty = value.ty.trim_end_matches('!').to_owned();
@@ -90,7 +93,7 @@ fn inputs(record: &Record, purpose: Purpose) -> Vec<MetaInputValue> {
         .collect();
     for relation in &record.relations {
         let target = (relation.target)();
-        if !target.changes.enabled {
+        if !target.changes.enabled || !purpose.nests(relation) {
             continue;
         }
         match relation.kind {
@@ -104,11 +107,10 @@ fn inputs(record: &Record, purpose: Purpose) -> Vec<MetaInputValue> {
                     values.push(input_value(relation.name, of, relation.about));
                 }
             }
-            RelationKind::Many { .. } if purpose == Purpose::Create => {
+            RelationKind::Many { .. } => {
                 let of = format!("{}ManyInput", target.name);
                 values.push(input_value(relation.name, of, relation.about));
             }
-            RelationKind::Many { .. } => {}
         }
     }
     values

@@ -1,0 +1,263 @@
+//! The mutations of many rows: all or nothing, or a result per row.
+
+use async_graphql::Value as Input;
+use uuid::Uuid;
+
+use super::input::Purpose;
+use super::mutation::{WriteKind, draft, in_input, out_of_reach, version_argument};
+use super::Session;
+use crate::ctx::Ctx;
+use crate::db::Conn;
+use crate::error::{Error, Language, Result, say};
+use crate::limits;
+use crate::record::declare::Record;
+use crate::record::fetch;
+use crate::record::input as scalar;
+use crate::record::json;
+use crate::record::plan::{Deleted, ManyResult, ResultNode};
+use crate::record::selection::Selected;
+
+/// What became of one row of a batch.
+type RowResult = Result<Uuid>;
+
+/// One batch under way.
+struct Batch<'a> {
+    record: &'static Record,
+    kind: WriteKind,
+    /// The argument that holds the items.
+    name: &'static str,
+    items: &'a [Input],
+    per_row: bool,
+}
+
+pub(super) fn too_many() -> Error {
+    let max = limits::BATCH_ROWS_MAX;
+    Error::limit(say(
+        format!("a batch holds at most {max} records"),
+        format!("um lote tem no máximo {max} registros"),
+    ))
+}
+
+/// Writes all rows of a batch. An error is the whole batch's.
+pub(super) async fn run(
+    ctx: &Ctx,
+    conn: &Conn,
+    (record, kind): (&'static Record, WriteKind),
+    selected: &Selected,
+) -> Result<Vec<RowResult>> {
+    let name = if kind == WriteKind::DeleteMany { "ids" } else { "inputs" };
+    let items = selected.argument(name).map(scalar::read_list).unwrap_or_default();
+    if items.len() > limits::BATCH_ROWS_MAX {
+        return Err(too_many().at(name));
+    }
+    let per_row = match selected.argument("mode") {
+        Some(Input::Enum(mode)) => mode == "PER_ROW",
+        Some(Input::String(mode)) => mode == "PER_ROW",
+        _ => false,
+    };
+    let batch = Batch { record, kind, name, items, per_row };
+    let mut session = Session::new(ctx, conn);
+    let together = match kind {
+        WriteKind::CreateMany => batch.create_together(&mut session).await?,
+        _ => {
+            batch.lock_together(&mut session).await?;
+            None
+        }
+    };
+    let results = match together {
+        Some(results) => results,
+        None => batch.one_by_one(&mut session).await?,
+    };
+    session.finish().await?;
+    Ok(results)
+}
+
+impl Batch<'_> {
+    fn blame(&self, number: usize, error: Error) -> Error {
+        error.within(&format!("{}.{number}", self.name))
+    }
+
+    /// Rows in the order of their ids, so that batches never wait for each other in a circle. An item
+    /// without a readable id is refused when its turn comes.
+    async fn lock_together(&self, session: &mut Session<'_>) -> Result<()> {
+        let id_of = |item: &Input| match item {
+            Input::Object(entries) => entries.get("id").map(scalar::read_id),
+            single => Some(scalar::read_id(single)),
+        };
+        let ids: Vec<Uuid> = self.items.iter().filter_map(id_of).filter_map(Result::ok).collect();
+        if ids.len() < 2 {
+            return Ok(());
+        }
+        session.lock_ahead(self.record, self.kind.action(), &ids).await
+    }
+
+    /// All rows with one insert, where nothing is nested. `None` when that cannot be: row by row
+    /// then does it, or tells which row is to blame.
+    async fn create_together(&self, session: &mut Session<'_>) -> Result<Option<Vec<RowResult>>> {
+        let mut results = Vec::with_capacity(self.items.len());
+        let mut changes = Vec::with_capacity(self.items.len());
+        for (number, item) in self.items.iter().enumerate() {
+            let drafted = match draft(session.ctx(), self.record, item, Purpose::Create) {
+                Ok(draft) if !draft.is_flat() => return Ok(None),
+                Ok(draft) => session.draft(self.record, draft.values),
+                Err(error) => Err(error),
+            };
+            match drafted.map_err(|error| self.blame(number, error)) {
+                Ok(change) => {
+                    results.push(Ok(change.id));
+                    changes.push(change);
+                }
+                Err(error) if self.per_row => results.push(Err(error)),
+                Err(error) => return Err(error),
+            }
+        }
+        let conn = session.conn();
+        let writer = session.writer(self.kind.action(), self.record)?;
+        conn.savepoint(&writer).await?;
+        let mut attempt = session.fork();
+        match attempt.create_drafted(self.record, changes).await {
+            Ok(()) => {
+                conn.keep_savepoint(&writer).await?;
+                session.absorb(attempt);
+                Ok(Some(results))
+            }
+            Err(error) if is_fatal(&error) => Err(error),
+            Err(_one_of_them) => {
+                conn.undo_savepoint(&writer).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    async fn one_by_one(&self, session: &mut Session<'_>) -> Result<Vec<RowResult>> {
+        let mut results = Vec::with_capacity(self.items.len());
+        let conn = session.conn();
+        let writer = session.writer(self.kind.action(), self.record)?;
+        for (number, item) in self.items.iter().enumerate() {
+            if !self.per_row {
+                let written = self.item(session, item).await;
+                results.push(Ok(written.map_err(|error| self.blame(number, error))?));
+                continue;
+            }
+            conn.savepoint(&writer).await?;
+            let mut attempt = session.fork();
+            attempt.locked = std::mem::take(&mut session.locked);
+            let written = self.item(&mut attempt, item).await;
+            session.locked = std::mem::take(&mut attempt.locked);
+            match written {
+                Ok(id) => {
+                    conn.keep_savepoint(&writer).await?;
+                    session.absorb(attempt);
+                    results.push(Ok(id));
+                }
+                Err(error) if is_fatal(&error) => return Err(error),
+                Err(error) => {
+                    conn.undo_savepoint(&writer).await?;
+                    results.push(Err(self.blame(number, error)));
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    async fn item(&self, session: &mut Session<'_>, item: &Input) -> RowResult {
+        let record = self.record;
+        match self.kind {
+            WriteKind::DeleteMany => {
+                let id = scalar::read_id(item)?;
+                session.delete(record, id, None).await?;
+                Ok(id)
+            }
+            WriteKind::UpdateMany => {
+                let Input::Object(entries) = item else {
+                    return Err(Error::invalid(say("expected an object", "esperava um objeto")));
+                };
+                let missing =
+                    |name| Error::invalid_field(name, say("it is needed", "é necessário"));
+                let id = entries.get("id").ok_or_else(|| missing("id"))?;
+                let id = scalar::read_id(id).map_err(|error| error.at("id"))?;
+                let given = entries.get("input").ok_or_else(|| missing("input"))?;
+                let version = version_argument(entries.get("expectedVersion"))?;
+                let draft = draft(session.ctx(), record, given, Purpose::Update);
+                let draft = draft.map_err(|error| error.within("input"))?;
+                draft.update(session, id, version).await.map_err(in_input)?;
+                Ok(id)
+            }
+            WriteKind::CreateMany
+            | WriteKind::Create
+            | WriteKind::Update
+            | WriteKind::Delete
+            | WriteKind::Restore
+            | WriteKind::Destroy
+            | WriteKind::Upsert => {
+                draft(session.ctx(), record, item, Purpose::Create)?.create(session).await
+            }
+        }
+    }
+}
+
+/// Whether an error is the database's and not a row's.
+fn is_fatal(error: &Error) -> bool {
+    error.retryable() || error.internal_cause().is_some()
+}
+
+/// Writes the answer of a batch.
+pub(super) async fn answer(
+    ctx: &Ctx,
+    conn: &Conn,
+    plan: &ManyResult,
+    results: Vec<RowResult>,
+    out: &mut Vec<u8>,
+) -> Result<()> {
+    let ids: Vec<Uuid> = results.iter().filter_map(|result| result.as_ref().ok().copied()).collect();
+    let deleted = Deleted::Include;
+    let rows = fetch::by_ids(ctx, conn, (&plan.record.level, plan.record.id), ids, deleted).await?;
+    out.push(b'[');
+    for (number, result) in results.iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        out.push(b'{');
+        for (number, (key, node)) in plan.keys.iter().enumerate() {
+            if number > 0 {
+                out.push(b',');
+            }
+            out.extend_from_slice(key.as_bytes());
+            match (node, result) {
+                (ResultNode::Literal(text), _) => out.extend_from_slice(text.as_bytes()),
+                (ResultNode::Record(shape), Ok(id)) => {
+                    let place = rows.by_id.get(id).copied().ok_or_else(out_of_reach)?;
+                    json::write_row(out, &plan.record.level, &rows.level, (shape, place))?;
+                }
+                (ResultNode::Error(keys), Err(error)) => {
+                    write_error(out, error, ctx.origin.language, keys);
+                }
+                (ResultNode::Record(_) | ResultNode::Error(_), _) => {
+                    out.extend_from_slice(b"null");
+                }
+            }
+        }
+        out.push(b'}');
+    }
+    out.push(b']');
+    Ok(())
+}
+
+fn write_error(out: &mut Vec<u8>, error: &Error, language: Language, keys: &[(Box<str>, String)]) {
+    let mut opening = b'{';
+    for (key, name) in keys {
+        out.push(opening);
+        opening = b',';
+        out.extend_from_slice(key.as_bytes());
+        match name.as_str() {
+            "code" => json::push_text(out, error.code().as_str()),
+            "message" => json::push_text(out, error.message(language)),
+            "field" => match error.field() {
+                Some(field) => json::push_text(out, field),
+                None => out.extend_from_slice(b"null"),
+            },
+            _ => json::push_text(out, "MutationError"),
+        }
+    }
+    out.push(b'}');
+}
