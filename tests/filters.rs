@@ -418,17 +418,15 @@ both_databases! {
             assert_eq!(error["extensions"]["code"], "INVALID", "{filter} {answer}");
             assert_eq!(error["extensions"]["field"], field, "{filter} {answer}");
         }
-        // NUL in a literal of the document; the door refuses it in variables.
-        for (filter, field) in [
-            (r#"name: { eq: "a\u0000b" }"#, "name"),
-            (r#"name: { contains: "\u0000" }"#, "name"),
-            (r#"source: { in: ["\u0000"] }"#, "source"),
-            (r#"metadata: { path: ["\u0000"], eq: "x" }"#, "metadata"),
+        // NUL, as a literal of the document.
+        for filter in [
+            r#"name: { eq: "a\u0000b" }"#,
+            r#"name: { contains: "\u0000" }"#,
+            r#"source: { in: ["\u0000"] }"#,
+            r#"metadata: { path: ["\u0000"], eq: "x" }"#,
         ] {
             let query = format!("{{ leads(filter: {{ {filter} }}) {{ totalCount }} }}");
-            let answer = app.graphql(key, &query, json!({})).await;
-            let extensions = &answer["errors"][0]["extensions"];
-            assert_eq!((&extensions["code"], &extensions["field"]), (&json!("INVALID"), &json!(field)));
+            assert_eq!(app.error_code(key, &query, json!({})).await, "INVALID", "{filter}");
         }
         // What the schema knows is refused by validation, never ignored.
         for filter in [

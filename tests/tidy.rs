@@ -53,6 +53,7 @@ const EMPTY_NAMES: [&str; 11] = [
 const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
     ("api/src/access/mod.rs", "where it is offered"),
     ("api/src/access/permit.rs", "where it is made"),
+    ("api/src/graphql/idempotency.rs", "a key is its caller's own, whatever they may do"),
     ("api/src/identity/actor/service.rs", "a credential is resolved before there is an actor"),
     ("api/src/identity/actor/store.rs", "as its service"),
     ("api/src/identity/api_key/service.rs", "keys are made at the command line, for no caller"),

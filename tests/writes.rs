@@ -268,6 +268,7 @@ fn one_change(trail: &Trail, (resource, noun): (&str, &str), (verb, past): (&str
     assert_eq!((audit.resource.as_str(), audit.resource_id), (resource, Some(id)));
     assert_eq!((event.resource.as_deref(), event.resource_id), (Some(resource), Some(id)));
     assert_eq!(audit.user_id, event.actor_id);
+    assert!(["growth", "core"].contains(&event.module.as_str()));
     assert_eq!(event.payload["id"], json!(id));
     let batch = (event.batch_id, "normal".to_owned(), 1, "queued".to_owned());
     assert_eq!(trail.batches, [batch]);

@@ -95,7 +95,9 @@ impl TestApp {
         values.insert(0, Value::Id(tenant.id));
         let system = SystemHandle::for_tenant(tenant.id);
         let statement = Statement::new(sql, values);
-        conn.rows(&system, &statement).await.unwrap_or_else(|error| panic!("{error}: {statement:?}"))
+        conn.rows(&system, &statement)
+            .await
+            .unwrap_or_else(|error| panic!("{error}: {statement:?}"))
     }
 
     /// Runs a statement as it stands.
@@ -281,7 +283,8 @@ impl TestApp {
             "Contact" => json!({ "fullName": "José da Silva" }),
             "Lead" => json!({ "name": "Zé", "source": "site" }),
             "LeadInteraction" => {
-                let lead = self.create(&tenant.admin.key, "Lead", json!({ "source": "site" })).await;
+                let lead =
+                    self.create(&tenant.admin.key, "Lead", json!({ "source": "site" })).await;
                 json!({ "type": "NOTE", "channel": "telefone", "leadId": lead })
             }
             "PipelineStage" => {

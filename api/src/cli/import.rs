@@ -45,8 +45,7 @@ impl ImportOrder {
 
 /// Runs the import and prints its report.
 pub(super) async fn run(app: &Arc<App>, prepared: &Prepared, args: ImportOrder) -> Done {
-    let order =
-        Order { tenant: args.tenant, dry_run: args.dry_run, errors: args.errors.clone() };
+    let order = Order { tenant: args.tenant, dry_run: args.dry_run, errors: args.errors.clone() };
     let mut bar = Bar(ProgressBar::hidden());
     let report = import::run(app, prepared, &order, &mut bar).await?;
     for line in report.lines() {
@@ -62,7 +61,9 @@ fn conclude(report: &Report, errors: &std::path::Path) -> Done {
     match report.refused() {
         0 => Ok(()),
         1 => Err(Failure::Refused(format!("1 row was refused: see {}", errors.display()))),
-        many => Err(Failure::Refused(format!("{many} rows were refused: see {}", errors.display()))),
+        many => {
+            Err(Failure::Refused(format!("{many} rows were refused: see {}", errors.display())))
+        }
     }
 }
 

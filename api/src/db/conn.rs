@@ -146,7 +146,7 @@ impl Conn {
                 let count = row.len();
                 values.extend(row);
                 let places: Vec<String> =
-                    (1..=count).map(|place| self.dialect.placeholder(first + place)).collect();
+                    (1..=count).map(|place| self.dialect.next_placeholder(first + place)).collect();
                 tuples.push(format!("({})", places.join(", ")));
             }
             let names = columns.join(", ");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{ConnectOptions as _, PgPool, SqlitePool};
 
 use super::conn::{Conn, Inner};
 use super::partitions::KnownPartitions;
@@ -178,6 +178,8 @@ async fn connect_postgres(url: &str, connections_max: u32) -> Result<Pools> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|error| bad_url(&error))?
         .application_name("pulso")
+        // It would print the whole text of a slow statement, all of an insert's thousands of places.
+        .disable_statement_logging()
         .statement_cache_capacity(STATEMENTS_KEPT);
     let pool = PgPoolOptions::new()
         .max_connections(connections_max)
@@ -203,6 +205,7 @@ async fn connect_sqlite(url: &str) -> Result<Pools> {
         std::fs::create_dir_all(folder).map_err(unreachable_database)?;
     }
     let options = options
+        .disable_statement_logging()
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(SQLITE_BUSY_TIMEOUT)

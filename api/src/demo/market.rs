@@ -26,6 +26,8 @@ pub(super) const OFFICES: [(&str, &str, Option<usize>); 4] = [
 ];
 
 const FIRMS: usize = 46;
+/// Roots of numbers that are ours to use, from 90,000,000 on.
+const ROOTS: usize = 999_983;
 /// How many of them have a number of the new form, with letters.
 const ALPHANUMERIC_EVERY: usize = 12;
 /// Every so many belongs to the one before it.
@@ -136,11 +138,24 @@ pub(super) fn seller(dice: &mut Dice) -> usize {
     FIRST_SELLER + dice.below(COLLEAGUES - FIRST_SELLER)
 }
 
-pub(super) fn firms(dice: &mut Dice, calendar: Calendar, part: usize) -> Vec<Firm> {
-    (0..FIRMS).map(|number| firm(dice, calendar, (part, number))).collect()
+/// Which companies are made: seeds begin their numbers at different places.
+#[derive(Clone, Copy)]
+pub(super) struct Serials {
+    first: usize,
+    part: usize,
 }
 
-fn firm(dice: &mut Dice, calendar: Calendar, (part, number): (usize, usize)) -> Firm {
+impl Serials {
+    pub(super) fn new(seed: u64, part: usize) -> Self {
+        Self { first: Dice::new(seed, u64::MAX).below(ROOTS), part }
+    }
+}
+
+pub(super) fn firms(dice: &mut Dice, calendar: Calendar, serials: Serials) -> Vec<Firm> {
+    (0..FIRMS).map(|number| firm(dice, calendar, serials, number)).collect()
+}
+
+fn firm(dice: &mut Dice, calendar: Calendar, serials: Serials, number: usize) -> Firm {
     let (segment, _) = dice.pick(&SEGMENTS);
     let trade_name = company_name(dice, segment);
     let ((city, state, area_code, zip), _) = (dice.weighed(&CITIES), ());
@@ -154,12 +169,12 @@ fn firm(dice: &mut Dice, calendar: Calendar, (part, number): (usize, usize)) -> 
     let employees = dice.between(least, most);
     let legal_form = if size == Size::Large { "S.A." } else { "Ltda" };
     let founded = i64::from(calendar.now.year()) - dice.between(2, 45);
-    let serial = part * FIRMS + number;
+    let serial = serials.part * FIRMS + number;
     // Companies come first: those who buy are known before they do.
     let days = dice.between(330, 364);
     Firm {
         name: format!("{trade_name} {legal_form}"),
-        cnpj: cnpj(serial, serial % ALPHANUMERIC_EVERY == ALPHANUMERIC_EVERY - 1),
+        cnpj: cnpj(serials.first + serial, serial % ALPHANUMERIC_EVERY == ALPHANUMERIC_EVERY - 1),
         segment,
         size,
         source: dice.weighed(&SOURCES).0,
@@ -227,9 +242,9 @@ fn mailbox(name: &str) -> String {
 /// yet, and letters go on the order of the branch.
 fn cnpj(serial: usize, with_letters: bool) -> String {
     let root = if with_letters {
-        format!("ZY{:06}", 10 + serial)
+        format!("{:08}", serial % ROOTS).replacen("00", "ZY", 1)
     } else {
-        format!("{:08}", 98_000_000 + serial * 37)
+        format!("{:08}", 90_000_000 + serial % ROOTS)
     };
     let body = if with_letters { format!("{root}A001") } else { format!("{root}0001") };
     (0..100)

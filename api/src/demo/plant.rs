@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::dice::{Calendar, Dice};
-use super::market::{self, Colleague, Firm, OFFICES, Person};
+use super::market::{self, Colleague, Firm, OFFICES, Person, Serials};
 use super::story::{self, Business, Market, Place, Prospect, Todo};
 use super::{EXTERNAL_SYSTEM, Planted};
 use crate::crm::{company, contact, deal, deal_activity, lead, lead_interaction};
@@ -106,7 +106,8 @@ impl Planter<'_, '_> {
         let mut dice = Dice::new(self.seed, 1 + u64::try_from(self.part).unwrap_or_default());
         let calendar = self.calendar;
         let stages = deal::service::stages(self.session).await?;
-        let firms = market::firms(&mut dice, calendar, self.part);
+        let serials = Serials::new(self.seed, self.part);
+        let firms = market::firms(&mut dice, calendar, serials);
         let people = market::people(&mut dice, calendar, &firms);
         let market = Market { calendar, firms: &firms, people: &people };
         let leads = story::prospects(&mut dice, market);

@@ -322,7 +322,7 @@ fn activities(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::demo::market::{firms, people};
+    use crate::demo::market::{Serials, firms, people};
 
     #[test]
     fn every_story_is_told_in_order_and_is_over_by_now() {
@@ -332,7 +332,7 @@ mod tests {
         };
         for seed in 0..20 {
             let mut dice = Dice::new(seed, 1);
-            let firms = firms(&mut dice, calendar, 0);
+            let firms = firms(&mut dice, calendar, Serials::new(seed, 0));
             let people = people(&mut dice, calendar, &firms);
             let market = Market { calendar, firms: &firms, people: &people };
             let leads = prospects(&mut dice, market);

@@ -136,7 +136,9 @@ fn plain(value: &Input) -> Json {
         // A variable gives an enum as text.
         Input::Enum(name) => Json::String(name.to_string()),
         Input::String(text) => Json::String(text.clone()),
-        other => Json::String(other.to_string()),
+        Input::Null | Input::Number(_) | Input::Boolean(_) | Input::Binary(_) => {
+            Json::String(value.to_string())
+        }
     }
 }
 

@@ -92,10 +92,8 @@ impl Rows {
         if about.is_dir() {
             return Err(say("is a folder", "é uma pasta"));
         }
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .flexible(true)
-            .from_reader(file);
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(file);
         let names = reader.headers().map_err(|error| unreadable(&error))?.clone();
         let mut header = Header::default();
         for (index, name) in names.iter().enumerate() {
@@ -178,7 +176,7 @@ pub(super) fn check(plan: &Plan, folder: &Path) -> Result<Tables, Problems> {
     for step in &plan.steps {
         let Some(Some(header)) = known.get(step.file.as_str()) else { continue };
         for (place, column) in step.columns() {
-            if let Some(file) = lacks(plan, step, (header, &known), column) {
+            if let Some((file, column)) = lacks(plan, step, (header, &known), column) {
                 let place = format!("{}: step \"{}\".{place}", plan.name, step.name);
                 problems.add(place, no_column(column, file));
             }
@@ -191,27 +189,29 @@ fn file_of(step: &Step) -> &String {
     &step.file
 }
 
-/// The file that should have a column and does not.
+/// The file that should have a column and does not, and its name there.
 fn lacks<'p>(
     plan: &'p Plan,
     step: &'p Step,
     (header, known): (&Header, &HashMap<&str, Option<Arc<Header>>>),
-    column: &str,
-) -> Option<&'p str> {
+    column: &'p str,
+) -> Option<(&'p str, &'p str)> {
     let made = step.made.iter().any(|(name, _)| name == column);
     let distinct = !step.distinct.is_empty() && column == VALUE;
     if made || distinct || header.0.contains_key(column) {
         return None;
     }
-    let Some((name, inner)) = column.split_once('.') else { return Some(&step.file) };
+    let Some((name, inner)) = column.split_once('.') else {
+        return Some((&step.file, column));
+    };
     let table = plan.tables.iter().find(|table| table.name == name);
     let joined = step.joins.iter().any(|(join, _)| join == name);
     match table.filter(|_| joined) {
         Some(table) => match known.get(table.file.as_str()) {
-            Some(Some(header)) if !header.0.contains_key(inner) => Some(&table.file),
+            Some(Some(header)) if !header.0.contains_key(inner) => Some((&table.file, inner)),
             _ => None,
         },
-        None => Some(&step.file),
+        None => Some((&step.file, column)),
     }
 }
 
@@ -245,11 +245,9 @@ fn read_table(
 }
 
 fn worded(error: Error) -> Message {
-    match error {
-        Error::Invalid { message, .. } => message,
-        other => {
-            let told = other.to_string();
-            say(told.clone(), told)
-        }
+    if let Error::Invalid { message, .. } = error {
+        return message;
     }
+    let told = error.to_string();
+    say(told.clone(), told)
 }

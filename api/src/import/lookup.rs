@@ -47,7 +47,12 @@ fn question(lookup: &Lookup) -> Question {
 
 impl Lookups {
     /// Finds what is not known yet.
-    pub(super) async fn find(&mut self, ctx: &Ctx, conn: &Conn, wanted: &[&Wanted<'_>]) -> Result<()> {
+    pub(super) async fn find(
+        &mut self,
+        ctx: &Ctx,
+        conn: &Conn,
+        wanted: &[&Wanted<'_>],
+    ) -> Result<()> {
         if self.count > KEPT_MAX {
             *self = Self::default();
         }
@@ -55,15 +60,18 @@ impl Lookups {
         for each in wanted {
             if self.get(each.lookup, &each.name) == Found::None {
                 let question = question(each.lookup);
-                asked.entry(question).or_insert((each.lookup, BTreeSet::new())).1.insert(&each.name);
+                asked
+                    .entry(question)
+                    .or_insert((each.lookup, BTreeSet::new()))
+                    .1
+                    .insert(&each.name);
             }
         }
         for (question, (lookup, names)) in asked {
             let reader = ctx.reader(lookup.record.resource)?;
             let names = names.into_iter().map(str::to_owned).collect();
             let fixed = lookup.system.as_deref().map(|system| ("external_system", system));
-            let found =
-                ids_by(conn, &reader, lookup.record, (lookup.column, names), fixed).await?;
+            let found = ids_by(conn, &reader, lookup.record, (lookup.column, names), fixed).await?;
             self.count += found.len();
             let known = self.known.entry(question).or_default();
             for (name, ids) in found {
@@ -92,9 +100,7 @@ impl Wanted<'_> {
         match found {
             Found::One(id) => Ok(Some(Value::Id(id))),
             Found::None if self.lookup.deferred && may_come_later => Ok(None),
-            Found::None if self.lookup.may_miss => {
-                Ok(Some(Value::Null(self.field.kind.bind())))
-            }
+            Found::None if self.lookup.may_miss => Ok(Some(Value::Null(self.field.kind.bind()))),
             Found::None => Err(Error::NotFound {
                 message: say(
                     format!("there is no {name} \"{shown}\""),

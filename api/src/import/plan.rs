@@ -106,7 +106,10 @@ pub(super) enum Source {
 pub(super) enum Part {
     Text(String),
     /// A column, or its first so many characters.
-    Column { name: String, chars: Option<usize> },
+    Column {
+        name: String,
+        chars: Option<usize>,
+    },
 }
 
 /// The id of another record, by a value that names it.

@@ -36,6 +36,9 @@ pub struct StepReport {
     pub counts: Vec<(String, u64)>,
 }
 
+/// The name of a number and how to have it.
+type Column = (&'static str, fn(&StepReport) -> u64);
+
 impl Report {
     /// Rows that are in the file of errors.
     pub fn refused(&self) -> u64 {
@@ -48,7 +51,7 @@ impl Report {
 
     /// The numbers as a table, one line a step; columns that are all zero are left out.
     pub fn lines(&self) -> Vec<String> {
-        let numbers: [(&str, fn(&StepReport) -> u64); 11] = [
+        let numbers: [Column; 11] = [
             ("read", |step| step.read),
             ("created", |step| step.created),
             ("updated", |step| step.updated),

@@ -39,6 +39,10 @@ pub(super) async fn all_steps(
     watch: &mut dyn Watch,
 ) -> Result<Report> {
     let tenant = tenant::service::named(app, &order.tenant).await?;
+    if !order.dry_run {
+        // No server may have run this month, and made the parts of the large tables that it needs.
+        app.db.ensure_partitions(app.clock.now()).await?;
+    }
     let conn = app.db.transaction().await?;
     let actor = actor::service::importer(app, &conn, &tenant).await?;
     let rehearsal = if order.dry_run {

@@ -171,9 +171,12 @@ impl<'r, 'a, 'p> Runner<'r, 'a, 'p> {
                 Some(Value::Text(_)) if *column == "external_system" => {}
                 Some(Value::Text(text)) => parts.push(text.as_str()),
                 _ => {
-                    let field = self.step.record.fields.iter().find(|field| field.column == *column);
-                    let name = field.map_or_else(|| (*column).to_owned(), |field| field.name.clone());
-                    let (en, pt) = ("names the row and is empty", "identifica a linha e está vazio");
+                    let field =
+                        self.step.record.fields.iter().find(|field| field.column == *column);
+                    let name =
+                        field.map_or_else(|| (*column).to_owned(), |field| field.name.clone());
+                    let (en, pt) =
+                        ("names the row and is empty", "identifica a linha e está vazio");
                     return Err(Error::invalid_field(name, say(en, pt)));
                 }
             }

@@ -84,8 +84,7 @@ fn value_maps_keep_refuse_or_forget_what_they_do_not_know() {
     assert_eq!(mapped("", "b"), text("b"));
     assert_eq!(mapped("", "none"), NOTHING);
     assert_eq!(mapped(", unmapped = \"null\"", "b"), NOTHING);
-    let refused =
-        refusal("segment = { column = \"c\", map = \"m\", unmapped = \"refuse\" }", "b");
+    let refused = refusal("segment = { column = \"c\", map = \"m\", unmapped = \"refuse\" }", "b");
     assert_eq!(refused, "segment: \"b\" is not in the value map");
 }
 

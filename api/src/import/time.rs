@@ -57,7 +57,12 @@ enum Moment {
 }
 
 /// The calendar date: as written, or the day that an instant has in the tenant's zone.
-pub(super) fn date(text: &str, format: Option<&Format>, zone: Tz, tenant_zone: Tz) -> Result<NaiveDate> {
+pub(super) fn date(
+    text: &str,
+    format: Option<&Format>,
+    zone: Tz,
+    tenant_zone: Tz,
+) -> Result<NaiveDate> {
     let date = match read(text, format)? {
         Moment::Day(day) => day,
         Moment::Local(local) => resolve(local, zone).with_timezone(&tenant_zone).date_naive(),

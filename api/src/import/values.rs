@@ -199,7 +199,11 @@ fn in_case(text: String, case: Option<Case>) -> String {
         Some(Case::Title) => {
             let words = text.split(' ').enumerate().map(|(index, word)| {
                 let lower = word.to_lowercase();
-                if index > 0 && SMALL_WORDS.contains(&lower.as_str()) { lower } else { titled(&lower) }
+                if index > 0 && SMALL_WORDS.contains(&lower.as_str()) {
+                    lower
+                } else {
+                    titled(&lower)
+                }
             });
             words.collect::<Vec<_>>().join(" ")
         }

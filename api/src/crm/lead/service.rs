@@ -105,7 +105,10 @@ async fn create_deal(
     related: Related,
 ) -> Result<Uuid> {
     let mut values = match given {
-        Some(given) => read(session, deal::record::record(), &given)?.values,
+        Some(given) => {
+            let draft = read(session, deal::record::record(), &given);
+            draft.map_err(|error| within(error, "deal"))?.values
+        }
         None => Values::new(),
     };
     let title = related.name.unwrap_or_else(|| "Lead".to_owned());

@@ -53,6 +53,16 @@ impl Dialect {
         }
     }
 
+    /// As [`Dialect::placeholder`], in a text that names its values once and in their order. SQLite
+    /// keeps numbered places in a list and sqlx asks for the name of each: with 15,000 of them that
+    /// took four fifths of an import's time.
+    pub fn next_placeholder(self, number: usize) -> String {
+        match self {
+            Self::Postgres => format!("${number}"),
+            Self::Sqlite => "?".to_owned(),
+        }
+    }
+
     /// `column` is one of the ids bound at `placeholder` as one list.
     pub fn in_ids(self, column: &str, placeholder: &str) -> String {
         match self {

@@ -82,15 +82,20 @@ impl<'t> Entries<'t> {
 
     /// A text, number or boolean.
     pub(super) fn constant(&mut self, reader: &mut Reader, key: &'static str) -> Option<String> {
-        self.typed(reader, key, ("a text, whole number or boolean", "um texto ou inteiro"), constant)
+        self.typed(
+            reader,
+            key,
+            ("a text, whole number or boolean", "um texto ou inteiro"),
+            constant,
+        )
     }
 
     /// One text, or a list of them.
     pub(super) fn texts(&mut self, reader: &mut Reader, key: &'static str) -> Vec<String> {
         self.typed(reader, key, ("a text or a list of texts", "um texto ou lista"), |value| {
-            match value {
-                toml::Value::Array(items) => items.iter().map(constant).collect(),
-                single => Some(vec![constant(single)?]),
+            match value.as_array() {
+                Some(items) => items.iter().map(constant).collect(),
+                None => Some(vec![constant(value)?]),
             }
         })
         .unwrap_or_default()

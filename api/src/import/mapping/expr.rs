@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::plan::{Case, Expr, Leaf, Number, Part, Source, Unmapped};
+use super::super::plan::{Case, Expr, Leaf, Number, Source, Unmapped};
 use super::super::time::Format;
 use super::Reader;
 use super::condition::condition;
@@ -47,7 +47,8 @@ pub(super) fn read(
         | toml::Value::Float(_)
         | toml::Value::Boolean(_)
         | toml::Value::Datetime(_) => {
-            let (en, pt) = ("a column; a constant is { value = … }", "uma coluna; constante: { value = … }");
+            let (en, pt) =
+                ("a column; a constant is { value = … }", "uma coluna; constante: { value = … }");
             reader.problem(place, expected(en, pt));
             None
         }
@@ -76,6 +77,10 @@ fn text_source(reader: &mut Reader, place: &str, text: &str) -> Option<Source> {
     if !text.contains(['{', '}']) {
         return Some(Source::Column(text.to_owned()));
     }
+    template_source(reader, place, text)
+}
+
+fn template_source(reader: &mut Reader, place: &str, text: &str) -> Option<Source> {
     let parts = template(text);
     if parts.is_none() {
         reader.problem(
@@ -140,10 +145,7 @@ fn source(reader: &mut Reader, entries: &mut Entries<'_>, want: Want) -> Option<
         return Some(Source::Column(name));
     }
     if let Some(text) = template {
-        return match text_source(reader, &entries.place_of("template"), &text)? {
-            Source::Column(plain) => Some(Source::Template(vec![Part::Text(plain)])),
-            other => Some(other),
-        };
+        return template_source(reader, &entries.place_of("template"), &text);
     }
     if let Some(value) = value {
         return Some(Source::Constant(value));
@@ -195,7 +197,12 @@ pub(super) fn known_map(
 }
 
 /// How numbers and dates are written, where the value is one.
-pub(super) fn read_types(reader: &mut Reader, entries: &mut Entries<'_>, expr: &mut Expr, want: Want) {
+pub(super) fn read_types(
+    reader: &mut Reader,
+    entries: &mut Entries<'_>,
+    expr: &mut Expr,
+    want: Want,
+) {
     let leaves = [
         ("text", Leaf::Text),
         ("int", Leaf::Int),

@@ -34,9 +34,8 @@ pub(super) fn lookup(reader: &mut Reader, entries: &mut Entries<'_>, want: Want)
     }
     let record = record_named(reader, &place, &name)?;
     let by = by.unwrap_or_else(|| natural_field(record));
-    let field = record
-        .find_field(&by)
-        .filter(|field| matches!(field.kind, Kind::Text | Kind::Code));
+    let field =
+        record.find_field(&by).filter(|field| matches!(field.kind, Kind::Text | Kind::Code));
     let Some(field) = field else {
         reader.problem(
             &entries.place_of("by"),

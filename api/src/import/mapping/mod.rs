@@ -156,19 +156,13 @@ fn read_table(reader: &mut Reader, name: &str, given: &toml::Value) -> Option<Ta
 
 fn read_steps(reader: &mut Reader, given: Option<&toml::Value>) -> Vec<Step> {
     let Some(list) = given.and_then(toml::Value::as_array).filter(|list| !list.is_empty()) else {
-        reader.problem(
-            "step",
-            say("there is no [[step]] to do", "não há nenhum [[step]] a fazer"),
-        );
+        reader.problem("step", say("there is no [[step]] to do", "não há nenhum [[step]] a fazer"));
         return Vec::new();
     };
     let mut steps: Vec<Step> = Vec::new();
     for (number, given) in (1..).zip(list) {
         let Some(table) = given.as_table() else {
-            reader.problem(
-                &format!("step {number}"),
-                entries::expected("a table", "uma tabela"),
-            );
+            reader.problem(&format!("step {number}"), entries::expected("a table", "uma tabela"));
             continue;
         };
         if let Some(step) = step::read(reader, number, table) {

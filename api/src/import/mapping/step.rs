@@ -26,8 +26,7 @@ pub(super) fn read(reader: &mut Reader, number: usize, table: &toml::Table) -> O
     let name = entries.required_text(reader, "name");
     let file = entries.required_text(reader, "file");
     let record = entries.required_text(reader, "record");
-    let record =
-        record.and_then(|name| record_named(reader, &entries.place_of("record"), &name));
+    let record = record.and_then(|name| record_named(reader, &entries.place_of("record"), &name));
     reader.record = record;
     let update = entries.choice(reader, "mode", &[("upsert", false), ("update", true)]);
     let skip_missing = entries.choice(reader, "missing", &[("refuse", false), ("skip", true)]);
@@ -68,7 +67,18 @@ pub(super) fn read(reader: &mut Reader, number: usize, table: &toml::Table) -> O
     check_targets(reader, &place, record, mode, &targets);
     let (name, file) = (name?, file?);
     Some(Step {
-        name, file, record, mode, repeated, distinct, key, made, joins, skip, counts, targets,
+        name,
+        file,
+        record,
+        mode,
+        repeated,
+        distinct,
+        key,
+        made,
+        joins,
+        skip,
+        counts,
+        targets,
     })
 }
 

@@ -3,9 +3,9 @@
 use async_graphql::Value as Input;
 use uuid::Uuid;
 
+use super::Session;
 use super::input::Purpose;
 use super::mutation::{WriteKind, draft, in_input, out_of_reach, version_argument};
-use super::Session;
 use crate::ctx::Ctx;
 use crate::db::Conn;
 use crate::error::{Error, Language, Result, say};
@@ -50,19 +50,16 @@ pub(super) async fn run(
     if items.len() > limits::BATCH_ROWS_MAX {
         return Err(too_many().at(name));
     }
-    let per_row = match selected.argument("mode") {
-        Some(Input::Enum(mode)) => mode == "PER_ROW",
-        Some(Input::String(mode)) => mode == "PER_ROW",
-        _ => false,
-    };
+    let mode = selected.argument("mode");
+    let per_row = matches!(mode, Some(Input::Enum(mode)) if mode == "PER_ROW")
+        || matches!(mode, Some(Input::String(mode)) if mode == "PER_ROW");
     let batch = Batch { record, kind, name, items, per_row };
     let mut session = Session::new(ctx, conn);
-    let together = match kind {
-        WriteKind::CreateMany => batch.create_together(&mut session).await?,
-        _ => {
-            batch.lock_together(&mut session).await?;
-            None
-        }
+    let together = if kind == WriteKind::CreateMany {
+        batch.create_together(&mut session).await?
+    } else {
+        batch.lock_together(&mut session).await?;
+        None
     };
     let results = match together {
         Some(results) => results,
@@ -80,9 +77,9 @@ impl Batch<'_> {
     /// Rows in the order of their ids, so that batches never wait for each other in a circle. An item
     /// without a readable id is refused when its turn comes.
     async fn lock_together(&self, session: &mut Session<'_>) -> Result<()> {
-        let id_of = |item: &Input| match item {
-            Input::Object(entries) => entries.get("id").map(scalar::read_id),
-            single => Some(scalar::read_id(single)),
+        let id_of = |item: &Input| {
+            let Input::Object(entries) = item else { return Some(scalar::read_id(item)) };
+            entries.get("id").map(scalar::read_id)
         };
         let ids: Vec<Uuid> = self.items.iter().filter_map(id_of).filter_map(Result::ok).collect();
         if ids.len() < 2 {
@@ -209,7 +206,8 @@ pub(super) async fn answer(
     results: Vec<RowResult>,
     out: &mut Vec<u8>,
 ) -> Result<()> {
-    let ids: Vec<Uuid> = results.iter().filter_map(|result| result.as_ref().ok().copied()).collect();
+    let ids: Vec<Uuid> =
+        results.iter().filter_map(|result| result.as_ref().ok().copied()).collect();
     let deleted = Deleted::Include;
     let rows = fetch::by_ids(ctx, conn, (&plan.record.level, plan.record.id), ids, deleted).await?;
     out.push(b'[');

@@ -63,10 +63,8 @@ pub async fn bulk_upsert(
     let mut parts = distinct_parts(key, &rows)?;
     parts.reverse();
     while let Some(part) = parts.pop() {
-        let indexes: Vec<usize> = part
-            .clone()
-            .filter(|index| results.get(*index).is_some_and(Option::is_none))
-            .collect();
+        let indexes: Vec<usize> =
+            part.clone().filter(|index| results.get(*index).is_some_and(Option::is_none)).collect();
         let batch: Vec<BulkRow> =
             indexes.iter().filter_map(|index| rows.get(*index)).cloned().collect();
         if batch.is_empty() {

@@ -16,38 +16,32 @@ pub(super) fn normal(field: &Field, value: Value) -> Result<Value> {
         (Value::Null(_), _) | (_, None) => value,
         (_, Some(check)) => check(value).map_err(|error| error.at(field.name.clone()))?,
     };
-    match &value {
-        Value::Null(_) if !field.nullable => Err(required(field)),
-        Value::Text(text) if text.chars().count() > field.chars_max => {
-            let max = field.chars_max;
-            Err(Error::invalid_field(
-                field.name.clone(),
-                say(
-                    format!("at most {max} characters"),
-                    format!("no máximo {max} caracteres"),
-                ),
-            ))
-        }
-        Value::Text(text)
-            if text.trim().is_empty()
-                && !field.nullable
-                && matches!(field.kind, Kind::Text | Kind::Code) =>
-        {
-            Err(required(field))
-        }
-        Value::Int(number) => {
-            if let Some((from, to)) = field.range
-                && !(from..=to).contains(number)
-            {
-                return Err(Error::invalid_field(
-                    field.name.clone(),
-                    say(format!("must be {from} to {to}"), format!("deve ser de {from} a {to}")),
-                ));
-            }
-            Ok(value)
-        }
-        _ => Ok(value),
+    let refuse = |message| Err(Error::invalid_field(field.name.clone(), message));
+    if value.is_null() && !field.nullable {
+        return Err(required(field));
     }
+    if let Value::Text(text) = &value {
+        let max = field.chars_max;
+        if text.chars().count() > max {
+            return refuse(say(
+                format!("at most {max} characters"),
+                format!("no máximo {max} caracteres"),
+            ));
+        }
+        let written = matches!(field.kind, Kind::Text | Kind::Code);
+        if written && !field.nullable && text.trim().is_empty() {
+            return Err(required(field));
+        }
+    }
+    if let (Value::Int(number), Some((from, to))) = (&value, field.range)
+        && !(from..=to).contains(number)
+    {
+        return refuse(say(
+            format!("must be {from} to {to}"),
+            format!("deve ser de {from} a {to}"),
+        ));
+    }
+    Ok(value)
 }
 
 pub(super) fn required(field: &Field) -> Error {
@@ -131,10 +125,10 @@ pub(super) fn with_derived(change: &RowChange) -> Columns {
         change.new.iter().map(|(column, value)| (Cow::Borrowed(*column), value.clone())).collect();
     for field in record.fields.iter().filter(|field| field.folded) {
         if let Some(value) = change.new.get(field.column) {
-            let folded = match value {
-                Value::Text(text) => Value::Text(entity::value::fold::fold(text)),
-                other => other.clone(),
-            };
+            let mut folded = value.clone();
+            if let Value::Text(text) = &mut folded {
+                *text = entity::value::fold::fold(text);
+            }
             columns.insert(Cow::Owned(format!("{}_folded", field.column)), folded);
         }
     }

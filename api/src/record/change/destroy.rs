@@ -103,7 +103,9 @@ impl Session<'_> {
                     relation.name,
                     say(
                         format!("still referred to by {plural}: {count}, deleted ones included"),
-                        format!("ainda há {plural} que se referem a ele: {count}, com os excluídos"),
+                        format!(
+                            "ainda há {plural} que se referem a ele: {count}, com os excluídos"
+                        ),
                     ),
                 ))
             }

@@ -67,12 +67,12 @@ impl Effects {
         let record = change.record;
         let row = merged(change);
         let new = told(&change.new, done);
-        let old = change.old.as_ref().map(|old| match done {
-            Done::Destroyed => told(old, done),
-            _ => {
-                let before = old.iter().filter(|(column, _)| new.contains_key(*column));
-                before.map(|(column, value)| (*column, value.clone())).collect()
+        let old = change.old.as_ref().map(|old| {
+            if done == Done::Destroyed {
+                return told(old, done);
             }
+            let before = old.iter().filter(|(column, _)| new.contains_key(*column));
+            before.map(|(column, value)| (*column, value.clone())).collect()
         });
         let noun = record.changes.emits.map_or(record.singular, |(_, noun)| noun);
         let old_row = change.old.as_ref();
@@ -85,10 +85,9 @@ impl Effects {
                 .zip(old_row)
                 .map(|(old, row)| image::of_columns(record, old, row))
                 .transpose()?,
-            new: match done {
-                Done::Destroyed => None,
-                _ => Some(image::of_columns(record, &new, &row)?),
-            },
+            new: (done != Done::Destroyed)
+                .then(|| image::of_columns(record, &new, &row))
+                .transpose()?,
         });
         self.epochs.insert(cache::epoch_of(record.resource.as_str(), change.id));
         let mut payload = Map::from_iter([("id".to_owned(), json!(change.id))]);

@@ -11,13 +11,12 @@ use crate::record::json::write_value;
 use crate::record::kind::Kind;
 
 fn of_field(field: &Field, value: &Value, row: &Values) -> Result<Json> {
-    let currency = match field.kind {
-        Kind::Money { currency } => match row.get(currency) {
-            Some(Value::Text(code)) => code.as_str(),
-            _ => "BRL",
-        },
-        _ => "BRL",
-    };
+    let mut currency = "BRL";
+    if let Kind::Money { currency: column } = field.kind
+        && let Some(Value::Text(code)) = row.get(column)
+    {
+        currency = code;
+    }
     if let Value::Json(json) = value {
         return Ok(json.clone());
     }

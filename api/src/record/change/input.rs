@@ -171,8 +171,7 @@ impl Nest<'_> {
                 let fields = &draft.record.fields;
                 let field = fields.iter().find(|field| field.column == column);
                 let field = field.filter(|field| writable(field, self.purpose));
-                let field =
-                    field.ok_or_else(|| nothing_to_set(draft.record, relation.name))?;
+                let field = field.ok_or_else(|| nothing_to_set(draft.record, relation.name))?;
                 check_field(reader, field)?;
                 self.one(draft, (relation, field), given)
             }

@@ -70,8 +70,7 @@ impl WriteKind {
 
     /// Whether the record offers it.
     pub fn fits(self, record: &Record) -> bool {
-        record.changes.enabled
-            && (self != Self::Upsert || !record.changes.natural_keys.is_empty())
+        record.changes.enabled && (self != Self::Upsert || !record.changes.natural_keys.is_empty())
     }
 }
 

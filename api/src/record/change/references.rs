@@ -52,11 +52,7 @@ impl Session<'_> {
         }
     }
 
-    fn unknown_references(
-        &self,
-        record: &'static Record,
-        changes: &[RowChange],
-    ) -> Vec<Reference> {
+    fn unknown_references(&self, record: &'static Record, changes: &[RowChange]) -> Vec<Reference> {
         let mut references = Vec::new();
         for relation in &record.relations {
             let RelationKind::One { column, .. } = relation.kind else { continue };

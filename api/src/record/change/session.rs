@@ -16,7 +16,8 @@ use crate::events::Lane;
 use crate::record::declare::Record;
 
 /// Columns that the engine keeps; nobody sets them.
-pub const KEPT: [&str; 6] = ["id", "created_at", "updated_at", "deleted_at", "version", "created_by"];
+pub const KEPT: [&str; 6] =
+    ["id", "created_at", "updated_at", "deleted_at", "version", "created_by"];
 /// Those of them that an import may bring along: what it tells of happened elsewhere, earlier.
 const DATED: [&str; 3] = ["created_at", "updated_at", "created_by"];
 

@@ -224,22 +224,21 @@ pub(super) async fn remove(
 }
 
 fn still_referred_to(error: Error) -> Error {
-    match error {
-        Error::Conflict { .. } => Error::conflict(say(
-            "other records still refer to it",
-            "outros registros ainda se referem a ele",
-        )),
-        other => other,
+    if !matches!(error, Error::Conflict { .. }) {
+        return error;
     }
+    Error::conflict(say(
+        "other records still refer to it",
+        "outros registros ainda se referem a ele",
+    ))
 }
 
 /// Which field a violated constraint is about.
-fn name_field(record: &Record, error: Error) -> Error {
-    let (Error::Conflict { field: Some(constraint), .. }
-    | Error::Invalid { field: Some(constraint), .. }) = &error
-    else {
+fn name_field(record: &Record, mut error: Error) -> Error {
+    let (Error::Conflict { field, .. } | Error::Invalid { field, .. }) = &mut error else {
         return error;
     };
+    let Some(constraint) = field.take() else { return error };
     // PostgreSQL names the constraint (uq_companies_cnpj), SQLite its columns (companies.cnpj).
     let ends = |column: &str| {
         constraint.ends_with(&format!("_{column}")) || constraint.ends_with(&format!(".{column}"))
@@ -249,12 +248,7 @@ fn name_field(record: &Record, error: Error) -> Error {
         let fitting = record.fields.iter().filter(|field| fits(field.column));
         fitting.max_by_key(|field| field.column.len())
     };
-    let name = longest(&ends).or_else(|| longest(&holds)).map(|field| field.name.clone().into());
-    match error {
-        Error::Conflict { message, current, .. } => {
-            Error::Conflict { message, field: name, current }
-        }
-        Error::Invalid { message, .. } => Error::Invalid { message, field: name },
-        other => other,
-    }
+    let named = longest(&ends).or_else(|| longest(&holds));
+    *field = named.map(|field| field.name.clone().into());
+    error
 }

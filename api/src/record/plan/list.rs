@@ -41,7 +41,9 @@ impl Planner<'_> {
             ));
         }
         let mut search = self.search(record, selected)?;
-        let condition = self.condition(record, selected.argument("filter"))?;
+        // Arguments of a computed record are its own: its filter may be about other records.
+        let filter = selected.argument("filter").filter(|_| !record.is_virtual());
+        let condition = self.condition(record, filter)?;
         let order = self.order(&mut level, selected, search.as_ref())?;
         let single = parent.and_then(|(column, id)| id.map(|id| (column, id)));
         let fingerprint = fingerprint(self.ctx().tenant_id(), record, selected);
