@@ -47,7 +47,8 @@ fn examples(document: &str) -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
     for (line, info, text) in blocks(document) {
         let json = || {
-            serde_json::from_str::<Json>(&text).unwrap_or_else(|error| panic!("line {line}: {error}"))
+            serde_json::from_str::<Json>(&text)
+                .unwrap_or_else(|error| panic!("line {line}: {error}"))
         };
         match info.as_str() {
             "graphql" => examples.push(Example { line, query: text, ..Example::default() }),
@@ -58,7 +59,11 @@ fn examples(document: &str) -> Vec<Example> {
             }
             "sh" => {
                 // What curl is told to send.
-                for (_, body) in text.split("-d '").skip(1).filter_map(|rest| rest.split_once('\'').map(|(body, _)| ((), body))) {
+                for (_, body) in text
+                    .split("-d '")
+                    .skip(1)
+                    .filter_map(|rest| rest.split_once('\'').map(|(body, _)| ((), body)))
+                {
                     let body: Json = serde_json::from_str(body)
                         .unwrap_or_else(|error| panic!("line {line}: {error}: {body}"));
                     let query = body["query"].as_str().unwrap().to_owned();
@@ -179,15 +184,34 @@ both_databases! {
     }
 }
 
+#[test]
+fn an_example_that_is_no_longer_true_is_noticed() {
+    let fails = |check: fn()| std::panic::catch_unwind(check).is_err();
+    let json = |text: &str| serde_json::from_str::<Json>(text).unwrap();
+    let noticed = [
+        fails(|| assert_exact(&Json::from(1), &Json::from(2), "")),
+        fails(|| assert_exact(&Json::from("…"), &Json::Null, "")),
+        fails(|| assert_shape(&Json::from("a"), &Json::from(1), "", false)),
+        fails(|| assert_shape(&Json::from("a"), &Json::Null, "", false)),
+        fails(|| {
+            let (left, right) = (serde_json::json!({ "a": 1 }), serde_json::json!({ "b": 1 }));
+            assert_shape(&left, &right, "", false);
+        }),
+        fails(|| assert_shape(&serde_json::json!([1]), &serde_json::json!([]), "", false)),
+        fails(|| assert_shape(&serde_json::json!([1]), &serde_json::json!([1, "x"]), "", false)),
+    ];
+    assert_eq!(noticed, [true; 7]);
+    assert_exact(&json(r#"{"a":["…",null]}"#), &json(r#"{"a":["x",null]}"#), "");
+    assert_shape(&json(r#"{"a":[{"b":1}]}"#), &json(r#"{"a":[{"b":7},{"b":null}]}"#), "", false);
+}
+
 /// Rows of the table whose last column is a name in back quotes: name -> the cell before it.
 fn table(heading: &str) -> Vec<Vec<String>> {
     let section = API.split(heading).nth(1).unwrap_or_else(|| panic!("no section {heading}"));
     let section = section.split("\n## ").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| "));
-    rows.map(|line| {
-        line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
-    })
-    .collect()
+    rows.map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect())
+        .collect()
 }
 
 #[test]
@@ -231,7 +255,12 @@ fn the_codes_are_those_of_the_code() {
         .collect();
     let (ours, protocol) = documented.split_at(Code::ALL.len());
     assert_eq!(ours, Code::ALL.map(Code::as_str));
-    let sources = ["graphql/document.rs", "graphql/introspection.rs", "graphql/respond.rs", "http/persisted.rs"];
+    let sources = [
+        "graphql/document.rs",
+        "graphql/introspection.rs",
+        "graphql/respond.rs",
+        "http/persisted.rs",
+    ];
     let folder = crate::support::sources::root().join("api/src");
     let text: String =
         sources.iter().map(|path| std::fs::read_to_string(folder.join(path)).unwrap()).collect();

@@ -115,7 +115,7 @@ fn room_order(name: &str) -> Option<usize> {
 }
 
 #[track_caller]
-fn none(broken: Vec<String>, rule: &str) {
+fn none(broken: &[String], rule: &str) {
     assert!(broken.is_empty(), "{rule}:\n  {}", broken.join("\n  "));
 }
 
@@ -136,7 +136,7 @@ fn ground_knows_neither_rooms_nor_doors() {
             }
         }
     }
-    none(broken, "imports only go down: the ground knows no room and no door");
+    none(&broken, "imports only go down: the ground knows no room and no door");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn rooms_know_only_the_rooms_before_them_and_no_door() {
             }
         }
     }
-    none(broken, "rooms form one direction; where it must go back, an event or a reactor does it");
+    none(&broken, "rooms form one direction; where it must go back, an event or a reactor does it");
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn only_the_switchboards_know_all_rooms() {
             }
         }
     }
-    none(broken, "a new room is one folder and a line in each switchboard");
+    none(&broken, "a new room is one folder and a line in each switchboard");
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn tables_and_migrations_know_nothing_of_ours() {
             broken.push(source.path);
         }
     }
-    none(broken, "entity and migration stand below everything");
+    none(&broken, "entity and migration stand below everything");
 }
 
 #[test]
@@ -211,7 +211,7 @@ fn each_kind_of_file_uses_its_own_crates() {
         }
     }
     none(
-        broken,
+        &broken,
         "sea_orm in stores and db, async_graphql at the GraphQL door, axum at the HTTP door",
     );
 }
@@ -229,7 +229,7 @@ fn a_store_is_used_by_its_own_folder_only() {
             }
         }
     }
-    none(broken, "another thing's rows are asked for through its service");
+    none(&broken, "another thing's rows are asked for through its service");
 }
 
 #[test]
@@ -241,7 +241,7 @@ fn what_decides_does_not_wait() {
             broken.push(source.path);
         }
     }
-    none(broken, "plan, parse, decide and fold are pure: no I/O, so that tests need none");
+    none(&broken, "plan, parse, decide and fold are pure: no I/O, so that tests need none");
 }
 
 // ---- One place for each thing --------------------------------------------------------------------
@@ -260,7 +260,7 @@ fn databases_are_named_in_few_places() {
             }
         }
     }
-    none(broken, "what differs by database is a function of `Dialect`");
+    none(&broken, "what differs by database is a function of `Dialect`");
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn the_environment_is_read_in_config() {
         }
     }
     none(
-        broken,
+        &broken,
         "a setting is declared once, in config/, with its flag and its line in the example",
     );
 }
@@ -288,9 +288,12 @@ fn system_handles_have_known_users() {
     let known: BTreeSet<String> =
         SYSTEM_HANDLE_USERS.iter().map(|(path, _)| (*path).to_owned()).collect();
     let new: Vec<_> = users.difference(&known).cloned().collect();
-    none(new, "a system handle passes over the policy: list its user in tests/tidy.rs and say why");
+    none(
+        &new,
+        "a system handle passes over the policy: list its user in tests/tidy.rs and say why",
+    );
     let gone: Vec<_> = known.difference(&users).cloned().collect();
-    none(gone, "no longer users of a system handle: take them off the list");
+    none(&gone, "no longer users of a system handle: take them off the list");
 }
 
 #[test]
@@ -304,7 +307,7 @@ fn only_the_command_line_prints() {
             broken.push(source.path);
         }
     }
-    none(broken, "the server speaks through its log");
+    none(&broken, "the server speaks through its log");
 }
 
 // ---- Shape ---------------------------------------------------------------------------------------
@@ -322,7 +325,7 @@ fn files_fit_a_reader() {
             broken.push(format!("{} has {lines} lines", source.path));
         }
     }
-    none(broken, "a file that passes 400 lines becomes a folder of the same name");
+    none(&broken, "a file that passes 400 lines becomes a folder of the same name");
 }
 
 #[test]
@@ -334,17 +337,17 @@ fn modules_are_named_for_what_they_hold() {
             broken.push(source.path);
         }
     }
-    none(broken, "what two rooms use belongs to one of them, or is ground and has a noun");
+    none(&broken, "what two rooms use belongs to one of them, or is ground and has a noun");
 }
 
 #[test]
 fn every_file_says_what_it_is() {
-    let broken = all_code()
+    let broken: Vec<String> = all_code()
         .into_iter()
         .filter(|source| !source.text.starts_with("//!"))
         .map(|source| source.path)
         .collect();
-    none(broken, "a file opens with `//!`: what it is, and what it deliberately does not do");
+    none(&broken, "a file opens with `//!`: what it is, and what it deliberately does not do");
 }
 
 // ---- Documents -----------------------------------------------------------------------------------
@@ -365,7 +368,7 @@ fn paths_named_in_documents_exist() {
             }
         }
     }
-    none(broken, "a document that names a file is wrong when the file moves");
+    none(&broken, "a document that names a file is wrong when the file moves");
 }
 
 /// What stands in single backticks outside code blocks and looks like a path of this repository.

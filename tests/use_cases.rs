@@ -331,7 +331,10 @@ both_databases! {
             json!({ "input": input })
         };
         let key = &alpha.manager.key;
+        let before = app.trail(&alpha).await;
         let won = app.data(key, query, input("ganho", json!({})).await).await;
+        let told = app.trail(&alpha).await.since(&before);
+        assert_eq!(told.kinds(), ["deal.created", "deal.won"]);
         assert_eq!(won["dealCreate"]["status"], "WON");
         assert_eq!(won["dealCreate"]["actualCloseDate"], "2026-03-10");
         let earlier = json!({ "actualCloseDate": "2026-02-20" });
@@ -559,8 +562,13 @@ both_databases! {
 
 // ---- The pipeline in numbers ---------------------------------------------------------------------
 
-const STAGES: [(&str, i64); 5] =
-    [("prospeccao", 10), ("qualificacao", 20), ("proposta", 50), ("negociacao", 70), ("fechamento", 90)];
+const STAGES: [(&str, i64); 5] = [
+    ("prospeccao", 10),
+    ("qualificacao", 20),
+    ("proposta", 50),
+    ("negociacao", 70),
+    ("fechamento", 90),
+];
 
 /// Deals of alpha: stage, status, currency, value, owner.
 async fn pipeline(app: &TestApp) -> Vec<(&'static str, &'static str, &'static str, i64, Uuid)> {
@@ -706,17 +714,17 @@ both_databases! {
             let made = app.data(&alpha.admin.key, create, json!({ "input": input })).await;
             deals.push(made["dealCreate"]["id"].as_str().unwrap().parse().unwrap());
         }
-        let at = |days: f64| start + TimeDelta::seconds((days * 86_400.0) as i64);
-        for (days, deal, stage) in [
-            (1.0, 0, "qualificacao"),
-            (2.0, 1, "qualificacao"),
-            (3.5, 2, "perdido"),
-            (4.0, 0, "proposta"),
-            (4.5, 1, "prospeccao"),
-            (6.0, 4, "qualificacao"),
-            (7.0, 0, "ganho"),
+        let at = |half_days: i64| start + TimeDelta::hours(12 * half_days);
+        for (half_days, deal, stage) in [
+            (2, 0, "qualificacao"),
+            (4, 1, "qualificacao"),
+            (7, 2, "perdido"),
+            (8, 0, "proposta"),
+            (9, 1, "prospeccao"),
+            (12, 4, "qualificacao"),
+            (14, 0, "ganho"),
         ] {
-            app.app.clock.advance(at(days) - app.app.clock.now());
+            app.app.clock.advance(at(half_days) - app.app.clock.now());
             let moved = app.move_deal_as_admin(&alpha, deals[deal], stage).await;
             assert!(moved.get("errors").is_none(), "{moved:#}");
         }
@@ -749,8 +757,8 @@ both_databases! {
             row("perdido", (1, 0, None, 0, None, 0)),
         ]));
         // Those that came from the second day on, before the sixth.
-        let window = format!("(from: \"{}\", to: \"{}\")", at(2.0).to_rfc3339().replace("+00:00", "Z"), at(6.0).timestamp_millis());
-        let window = window.replace(&format!("\"{}\"", at(6.0).timestamp_millis()), &at(6.0).timestamp_millis().to_string());
+        let from = at(4).to_rfc3339();
+        let window = format!("(from: \"{from}\", to: {})", at(12).timestamp_millis());
         let some = stats(&alpha.admin.key, &window).await;
         assert_eq!(some, BTreeMap::from([
             row("prospeccao", (1, 0, None, 0, Some(0.0), 0)),

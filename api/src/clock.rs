@@ -1,7 +1,7 @@
 //! The only place that reads the time and makes new ids, so that tests can fix both.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};

@@ -278,7 +278,9 @@ impl Table {
         let living = self.soft_deleted.then_some("deleted_at IS NULL");
         // Nulls are never equal: left out, the unique index cannot stand in for the sorted one.
         let valued = match (index.unique, index.columns.as_slice()) {
-            (true, [only]) if self.all_columns().any(|column| column.name == *only && !column.required) => {
+            (true, [only])
+                if self.all_columns().any(|column| column.name == *only && !column.required) =>
+            {
                 Some(format!("{only} IS NOT NULL"))
             }
             _ => None,

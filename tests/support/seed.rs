@@ -43,7 +43,6 @@ pub struct Tenant {
 pub struct Person {
     pub id: Uuid,
     pub email: String,
-    pub role: &'static str,
     pub key: String,
 }
 
@@ -145,5 +144,5 @@ async fn plant_person(
     );
     conn.execute(&system, &password).await.unwrap();
     conn.commit().await.unwrap();
-    Person { id, email, role, key }
+    Person { id, email, key }
 }

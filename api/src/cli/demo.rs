@@ -6,14 +6,16 @@ use std::sync::Arc;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{Done, print};
+use super::flags::CommandFlags;
+use super::{Done, ENDING, configured, connect, print, refuse_pending};
 use crate::app::App;
+use crate::clock::Clock;
 use crate::demo::{self, Options, Planted, SEED};
 use crate::identity::demo::{DemoCredentials, TENANT};
 use crate::identity::tenant;
 
 #[derive(Debug, Args)]
-pub(super) struct Demo {
+pub(super) struct DemoArgs {
     /// Slug of a tenant that exists [default: demo, made if there is none]
     #[arg(long, value_name = "SLUG")]
     tenant: Option<String>,
@@ -29,12 +31,31 @@ pub(super) struct Demo {
     force: bool,
 }
 
-pub(super) async fn run(app: &Arc<App>, args: Demo) -> Done {
+/// Opens what the settings name (an embedded database is made and brought to this version, as
+/// `serve` would) and fills it.
+pub(super) async fn run(flags: CommandFlags, args: DemoArgs) -> Done {
+    let config = configured(flags)?;
+    let db = connect(&config).await?;
+    let clock = Clock::system();
+    if config.database.migrates_at_start() {
+        db.migrate(clock.now()).await?;
+    }
+    let app = App::build(config, db, clock)?;
+    refuse_pending(&app).await?;
+    let done = fill(&app, args).await;
+    app.stop(ENDING).await;
+    done
+}
+
+async fn fill(app: &Arc<App>, args: DemoArgs) -> Done {
     let options = Options { seed: args.seed, scale: usize::from(args.scale) };
     let mut fresh = None;
     if args.tenant.is_none() && tenant::service::find_by_slug(app, TENANT).await?.is_none() {
         let (credentials, planted) = demo::create(app, args.seed).await?;
-        print(&format!("A demo tenant was made. Shown only this once:\n\n{}", shown(&credentials)))?;
+        print(&format!(
+            "A demo tenant was made. Shown only this once:\n\n{}",
+            shown(&credentials)
+        ))?;
         fresh = Some(planted);
     }
     let slug = args.tenant.as_deref().unwrap_or(TENANT);
@@ -43,7 +64,8 @@ pub(super) async fn run(app: &Arc<App>, args: Demo) -> Done {
     if let Ok(style) = style {
         bar.set_style(style);
     }
-    let force = args.force || fresh.is_some();
+    // The demo's own tenant is for this, whatever was tried in it.
+    let force = args.force || slug == TENANT;
     let mut planted: Planted = fresh.unwrap_or_default();
     planted.add(demo::fill(app, slug, options, force, |_done| bar.inc(1)).await?);
     bar.finish_and_clear();

@@ -3,7 +3,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, or rows that an import refused.
 //!
-//! A new command is a variant of [`Command`] and an arm of `dispatch`.
+//! A new command is a variant of `Command` and an arm of `dispatch`.
 
 pub mod admin;
 mod demo;
@@ -73,7 +73,7 @@ enum Command {
         #[command(flatten)]
         flags: CommandFlags,
         #[command(flatten)]
-        args: demo::Demo,
+        args: demo::DemoArgs,
     },
     /// Make records of CSV files, by a mapping; running it again changes nothing
     Import {
@@ -159,12 +159,7 @@ async fn dispatch(cli: Cli) -> Done {
             app.stop(ENDING).await;
             Ok(done?)
         }
-        Some(Command::Demo { flags, args }) => {
-            let app = open(flags).await?;
-            let done = demo::run(&app, args).await;
-            app.stop(ENDING).await;
-            done
-        }
+        Some(Command::Demo { flags, args }) => demo::run(flags, args).await,
         Some(Command::Import { flags, args }) => {
             let prepared = args.prepare()?;
             let app = open(flags).await?;
@@ -239,4 +234,14 @@ pub(crate) fn print(text: &str) -> Done {
 fn complain(code: u8, message: &str) -> ExitCode {
     eprintln!("pulso: {message}");
     ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
 }

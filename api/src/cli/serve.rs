@@ -13,8 +13,8 @@ use super::{Done, Failure, connect, print, refuse_pending, start_logging};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Config, Demo, Purpose};
-use crate::http::server;
 use crate::demo;
+use crate::http::server;
 use crate::identity::demo::DemoCredentials;
 
 /// Where there is no person waiting at a terminal, load balancers need a moment to look elsewhere.

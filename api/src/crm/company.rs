@@ -90,9 +90,7 @@ fn details(declared: Record) -> Record {
                 .about("ISO 3166-1, two letters."),
         )
         .field(field(Column::Employees, Kind::Int).filter().sort().range(0, i64::from(i32::MAX)))
-        .field(
-            field(Column::AnnualRevenue, Kind::Money { currency: "currency" }).filter().sort(),
-        )
+        .field(field(Column::AnnualRevenue, Kind::Money { currency: "currency" }).filter().sort())
         .field(
             field(Column::Currency, Kind::Code)
                 .filter()

@@ -16,7 +16,9 @@ pub static KIND: EnumType = EnumType {
     about: "",
     values: &[
         EnumValue { stored: "call", shown: "CALL", label_en: "Call", label_pt: "Ligação" },
-        EnumValue { stored: "meeting", shown: "MEETING", label_en: "Meeting", label_pt: "Reunião" },
+        EnumValue {
+            stored: "meeting", shown: "MEETING", label_en: "Meeting", label_pt: "Reunião"
+        },
         EnumValue { stored: "email", shown: "EMAIL", label_en: "E-mail", label_pt: "E-mail" },
         EnumValue { stored: "task", shown: "TASK", label_en: "Task", label_pt: "Tarefa" },
         EnumValue { stored: "note", shown: "NOTE", label_en: "Note", label_pt: "Nota" },

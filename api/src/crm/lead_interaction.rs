@@ -58,20 +58,14 @@ fn declaration() -> Record {
         Resource::LeadInteractions,
     )
     .about("A message, call, meeting or note of a lead (interação).")
-    .stamped(
-        Column::Id,
-        [Column::CreatedAt, Column::UpdatedAt, Column::DeletedAt],
-        Column::Version,
-    )
+    .stamped(Column::Id, [Column::CreatedAt, Column::UpdatedAt, Column::DeletedAt], Column::Version)
     .owned_by(OwnerPath::Through("lead"))
     .changes(Changes {
         enabled: true,
         emits: Some(("growth", "lead_interaction")),
         ..Changes::default()
     })
-    .field(
-        field(Column::InteractionType, Kind::Enum(&TYPE)).named("type").filter().sort().group(),
-    )
+    .field(field(Column::InteractionType, Kind::Enum(&TYPE)).named("type").filter().sort().group())
     .field(field(Column::Direction, Kind::Enum(&DIRECTION)).filter().group())
     .field(field(Column::Channel, Kind::Code).filter().sort().group().chars(50))
     .field(field(Column::Subject, Kind::Text))

@@ -22,11 +22,7 @@ fn declaration() -> Record {
         Resource::PipelineStages,
     )
     .about("A stage of the sales pipeline (etapa do funil).")
-    .stamped(
-        Column::Id,
-        [Column::CreatedAt, Column::UpdatedAt, Column::DeletedAt],
-        Column::Version,
-    )
+    .stamped(Column::Id, [Column::CreatedAt, Column::UpdatedAt, Column::DeletedAt], Column::Version)
     .ordered_by("sortOrder", false)
     .changes(Changes {
         enabled: true,

@@ -36,7 +36,12 @@ pub(super) enum Inner {
 
 impl Conn {
     pub(super) fn new(inner: Inner, dialect: Dialect) -> Self {
-        Self { inner: Mutex::new(inner), dialect, statements: AtomicU32::new(0), rows: AtomicU64::new(0) }
+        Self {
+            inner: Mutex::new(inner),
+            dialect,
+            statements: AtomicU32::new(0),
+            rows: AtomicU64::new(0),
+        }
     }
 
     pub fn dialect(&self) -> Dialect {
@@ -221,6 +226,10 @@ pub(super) fn translate(error: sqlx::Error) -> Error {
             field: constraint.map(Into::into),
             current: None,
         };
+    }
+    // PostgreSQL reports a month that was not made yet as a violated check.
+    if database.message().starts_with("no partition of relation") {
+        return Error::unavailable(error);
     }
     if database.is_check_violation() {
         // SQLite names the constraint in its message alone.

@@ -34,7 +34,10 @@ pub struct Db {
 enum Pools {
     Postgres(PgPool),
     /// One writer, several readers, one file.
-    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Sqlite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
 }
 
 impl Db {
@@ -67,9 +70,7 @@ impl Db {
     #[expect(clippy::disallowed_types, reason = "sea-orm-migration wants its own kind")]
     pub fn migration_connection(&self) -> sea_orm::DatabaseConnection {
         match &self.pools {
-            Pools::Postgres(pool) => {
-                SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone())
-            }
+            Pools::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
             Pools::Sqlite { writer, .. } => {
                 SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone())
             }

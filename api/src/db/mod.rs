@@ -17,8 +17,8 @@ mod value;
 pub use conn::Conn;
 pub use connect::Db;
 pub use dialect::Dialect;
-pub(crate) use row::int_from_bytes;
 pub use row::Row;
+pub(crate) use row::int_from_bytes;
 pub use value::{NullOf, Value};
 
 /// A statement and its bind values.

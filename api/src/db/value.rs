@@ -1,7 +1,9 @@
 //! Values on their way into a statement, the same for both databases.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{Arguments, Encode, Postgres, Sqlite, Type, postgres::PgArguments, sqlite::SqliteArguments};
+use sqlx::{
+    Arguments, Encode, Postgres, Sqlite, Type, postgres::PgArguments, sqlite::SqliteArguments,
+};
 use uuid::Uuid;
 
 use crate::error::{Error, Result};

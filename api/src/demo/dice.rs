@@ -96,7 +96,7 @@ impl Calendar {
         let back = match date.weekday() {
             Weekday::Sat => 1,
             Weekday::Sun => 2,
-            _ => 0,
+            Weekday::Mon | Weekday::Tue | Weekday::Wed | Weekday::Thu | Weekday::Fri => 0,
         };
         let time = TimeDelta::minutes(dice.between(9 * 60, 18 * 60 - 1));
         let local = (date - TimeDelta::days(back)).and_time(chrono::NaiveTime::MIN) + time;

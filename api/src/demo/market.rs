@@ -158,7 +158,7 @@ pub(super) fn firms(dice: &mut Dice, calendar: Calendar, serials: Serials) -> Ve
 fn firm(dice: &mut Dice, calendar: Calendar, serials: Serials, number: usize) -> Firm {
     let (segment, _) = dice.pick(&SEGMENTS);
     let trade_name = company_name(dice, segment);
-    let ((city, state, area_code, zip), _) = (dice.weighed(&CITIES), ());
+    let (city, state, area_code, zip) = dice.weighed(&CITIES);
     let size = dice.weighed(&[
         (Size::Micro, 18),
         (Size::Small, 40),

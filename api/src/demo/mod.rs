@@ -10,8 +10,8 @@
 mod dice;
 mod market;
 mod plant;
-mod story;
 mod store;
+mod story;
 mod words;
 
 use std::sync::Arc;
@@ -149,7 +149,7 @@ async fn refuse_other_data(ctx: &Ctx) -> Result<()> {
         (Resource::Leads, lead::record::record().table),
         (Resource::Deals, deal::record::record().table),
     ] {
-        if store::has_rows(&conn, &ctx.reader(resource)?, table).await? {
+        if store::has_other_rows(&conn, &ctx.reader(resource)?, table).await? {
             let slug = &ctx.actor.tenant.slug;
             return Err(Error::conflict(say(
                 format!(

@@ -127,8 +127,8 @@ fn prospect(dice: &mut Dice, market: Market<'_>, lately: bool) -> Prospect {
     }
     let last = talks.last().map_or(created_at, |talk| talk.at);
     let days = dice.between(1, 6);
-    let converted_at = (status == "converted")
-        .then(|| market.calendar.after(dice, last, days).unwrap_or(last));
+    let converted_at =
+        (status == "converted").then(|| market.calendar.after(dice, last, days).unwrap_or(last));
     let knows = (status == "converted" || dice.chance(30)).then(|| market.somebody(dice));
     let name = match knows.and_then(|(_, person)| market.people.get(person)) {
         Some(person) => person.name.clone(),
@@ -203,7 +203,7 @@ pub(super) fn deals(
     for (number, lead) in prospects.iter().enumerate() {
         if let (Some(at), Some(knows)) = (lead.converted_at, lead.knows) {
             let begin = Begin { lead: Some(number), knows, owner: lead.assignee, at };
-            deals.push(business(dice, market, begin, open_stages));
+            deals.push(business(dice, market, &begin, open_stages));
         }
     }
     for _ in 0..DIRECT_DEALS {
@@ -212,11 +212,13 @@ pub(super) fn deals(
         let knows = market.somebody(dice);
         let owner = market.firms.get(knows.0).map_or(0, |firm| firm.owner);
         let begin = Begin { lead: None, knows, owner, at };
-        deals.push(business(dice, market, begin, open_stages));
+        deals.push(business(dice, market, &begin, open_stages));
     }
     deals
 }
 
+/// How a deal comes about.
+#[derive(Clone, Copy)]
 struct Begin {
     lead: Option<usize>,
     knows: (usize, usize),
@@ -224,7 +226,7 @@ struct Begin {
     at: DateTime<Utc>,
 }
 
-fn business(dice: &mut Dice, market: Market<'_>, begin: Begin, open_stages: usize) -> Business {
+fn business(dice: &mut Dice, market: Market<'_>, begin: &Begin, open_stages: usize) -> Business {
     let calendar = market.calendar;
     let firm = market.firms.get(begin.knows.0);
     let (product, least, most) = dice.pick(&PRODUCTS);

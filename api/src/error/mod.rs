@@ -19,7 +19,10 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug)]
 pub enum Error {
     /// The thing does not exist for this caller: absent, deleted, of another tenant, or out of scope.
-    NotFound { message: Message, field: Option<Cow<'static, str>> },
+    NotFound {
+        message: Message,
+        field: Option<Cow<'static, str>>,
+    },
     /// The request is right but the present state refuses it (a taken key, an old version, a refused move).
     Conflict {
         message: Message,
@@ -28,16 +31,37 @@ pub enum Error {
         current: Option<Box<serde_json::Value>>,
     },
     /// The request is wrong; `field` names the input path where known.
-    Invalid { message: Message, field: Option<Cow<'static, str>> },
-    Unauthenticated { message: Message },
-    Forbidden { message: Message, field: Option<Cow<'static, str>> },
+    Invalid {
+        message: Message,
+        field: Option<Cow<'static, str>>,
+    },
+    Unauthenticated {
+        message: Message,
+    },
+    Forbidden {
+        message: Message,
+        field: Option<Cow<'static, str>>,
+    },
     /// A declared bound of `limits.rs` was passed.
-    LimitExceeded { message: Message, field: Option<Cow<'static, str>> },
-    RateLimited { message: Message, retry_after_s: u64 },
-    Unsupported { message: Message },
+    LimitExceeded {
+        message: Message,
+        field: Option<Cow<'static, str>>,
+    },
+    RateLimited {
+        message: Message,
+        retry_after_s: u64,
+    },
+    Unsupported {
+        message: Message,
+    },
     /// The server cannot do it now; the same request may succeed later.
-    Unavailable { message: Message, internal: String },
-    Internal { internal: String },
+    Unavailable {
+        message: Message,
+        internal: String,
+    },
+    Internal {
+        internal: String,
+    },
 }
 
 /// The closed list of codes that a client sees in `extensions.code`.
@@ -240,7 +264,9 @@ impl Error {
             | Self::Unavailable { message, .. } => message.in_language(language),
             Self::Internal { .. } => match language {
                 Language::En => "internal error; the request id names it in the server's log",
-                Language::PtBr => "erro interno; o id da requisição o identifica no log do servidor",
+                Language::PtBr => {
+                    "erro interno; o id da requisição o identifica no log do servidor"
+                }
             },
         }
     }

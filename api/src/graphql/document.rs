@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Pos, Value, Variables};
 use async_graphql::parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
 };
 use async_graphql::parser::{Error as ParseError, parse_query};
+use async_graphql::{Pos, Value, Variables};
 use moka::future::Cache;
 use serde_json::{Map, Value as Json};
 
@@ -131,8 +131,8 @@ impl Operation<'_> {
     /// only a bounded document may be expanded.
     pub(super) fn check(&self, introspection_open: bool) -> Result<(), Refusal> {
         limits::check(self.document, self.definition)?;
-        let closed = !introspection_open
-            && introspection::looks_into_schema(self.document, self.definition);
+        let closed =
+            !introspection_open && introspection::looks_into_schema(self.document, self.definition);
         if closed { Err(introspection::closed()) } else { Ok(()) }
     }
 }

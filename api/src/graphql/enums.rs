@@ -36,7 +36,16 @@ fn declared() -> BTreeMap<&'static str, &'static EnumType> {
     fields
         .filter_map(|field| match field.kind {
             Kind::Enum(of) => Some((of.name, of)),
-            _ => None,
+            Kind::Id
+            | Kind::Text
+            | Kind::Code
+            | Kind::Int
+            | Kind::Float
+            | Kind::Bool
+            | Kind::Money { .. }
+            | Kind::Date
+            | Kind::Instant
+            | Kind::Json => None,
         })
         .collect()
 }

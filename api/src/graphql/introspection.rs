@@ -1,7 +1,9 @@
 //! Who may see the schema by asking it. `{ __schema { queryType { name } } }` and `__typename` always
 //! answer: Grafana's connection test is the first of them.
 
-use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    ExecutableDocument, OperationDefinition, Selection, SelectionSet,
+};
 
 use super::{Outcome, Refusal};
 use crate::error::{Error, say};

@@ -4,7 +4,9 @@
 
 use std::collections::HashMap;
 
-use async_graphql::parser::types::{ExecutableDocument, OperationDefinition, Selection, SelectionSet};
+use async_graphql::parser::types::{
+    ExecutableDocument, OperationDefinition, Selection, SelectionSet,
+};
 
 use super::{Outcome, Refusal};
 use crate::error::{Error, say};
@@ -61,17 +63,16 @@ fn measure<'d>(
         let (below, directives) = match &selection.node {
             Selection::Field(field) => {
                 let field = &field.node;
-                let mut size =
-                    measure(document, &field.selection_set.node, known, nesting + 1)?;
+                let mut size = measure(document, &field.selection_set.node, known, nesting + 1)?;
                 // The schema's own fields nest deeper than data ever should.
                 if field.name.node.starts_with("__") {
-                    size.introspection_fields = size.introspection_fields.saturating_add(size.fields);
+                    size.introspection_fields =
+                        size.introspection_fields.saturating_add(size.fields);
                     size = Size { depth: 0, ..size };
                 }
                 size.depth = size.depth.saturating_add(1);
                 size.fields = size.fields.saturating_add(1);
-                size.aliases =
-                    size.aliases.saturating_add(usize::from(field.alias.is_some()));
+                size.aliases = size.aliases.saturating_add(usize::from(field.alias.is_some()));
                 (Size { width: 1, ..size }, field.directives.len())
             }
             Selection::InlineFragment(inline) => (

@@ -31,9 +31,9 @@ use document::Documents;
 use operation::OperationState;
 use roots::{Mutation, Query};
 
-pub use catalogue::{Entry, Write, catalogue};
 pub use crate::ctx::Caller;
 pub use crate::error::graphql::to_field_error as field_error;
+pub use catalogue::{Entry, Write, catalogue};
 
 /// One operation as it was sent.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +53,9 @@ pub enum Outcome {
     /// It did not run: validation, limits, the choice of the operation.
     Refused,
     Unauthenticated,
-    RateLimited { retry_after_s: u64 },
+    RateLimited {
+        retry_after_s: u64,
+    },
     Unavailable,
 }
 

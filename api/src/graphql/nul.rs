@@ -2,9 +2,7 @@
 //! field at once. In variables the door refuses it (`http/graphql/parse.rs`).
 
 use async_graphql::Value;
-use async_graphql::parser::types::{
-    Directive, ExecutableDocument, Selection, SelectionSet,
-};
+use async_graphql::parser::types::{Directive, ExecutableDocument, Selection, SelectionSet};
 use async_graphql::{Name, Positioned};
 use async_graphql_value::Value as Literal;
 
@@ -39,7 +37,9 @@ fn in_document(document: &ExecutableDocument) -> bool {
             let defaults = operation.variable_definitions.iter();
             in_directives(&operation.directives)
                 || in_set(&operation.selection_set.node)
-                || defaults.filter_map(|it| it.node.default_value.as_ref()).any(|it| in_value(&it.node))
+                || defaults
+                    .filter_map(|it| it.node.default_value.as_ref())
+                    .any(|it| in_value(&it.node))
         })
 }
 
@@ -85,10 +85,8 @@ fn in_value(value: &Value) -> bool {
         Value::String(text) => text.contains('\0'),
         Value::List(items) => items.iter().any(in_value),
         Value::Object(entries) => entries.values().any(in_value),
-        Value::Null
-        | Value::Number(_)
-        | Value::Boolean(_)
-        | Value::Binary(_)
-        | Value::Enum(_) => false,
+        Value::Null | Value::Number(_) | Value::Boolean(_) | Value::Binary(_) | Value::Enum(_) => {
+            false
+        }
     }
 }

@@ -57,10 +57,7 @@ impl OperationState {
     }
 
     fn put_text(&self, key: &str, text: Vec<u8>) {
-        self.texts
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key.to_owned(), text);
+        self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), text);
     }
 
     /// Adds what a connection was used for to the operation's cost.
@@ -81,9 +78,9 @@ impl OperationState {
     }
 
     async fn read_all(&self, context: &Context<'_>) -> std::result::Result<(), ServerError> {
-        let caller = context.data::<Caller>().map_err(|error| {
-            error.into_server_error(async_graphql::Pos::default())
-        })?;
+        let caller = context
+            .data::<Caller>()
+            .map_err(|error| error.into_server_error(async_graphql::Pos::default()))?;
         let origin = caller.origin();
         let fail_at = |selected: &Selected, error: &Error| {
             self.note(error);
@@ -121,12 +118,12 @@ impl OperationState {
             })?);
         }
         self.rows_estimated.store(planner.rows_estimated(), Ordering::Relaxed);
-        self.run_all(ctx, &plans)
-            .await
-            .map_err(|(number, error)| match roots.get(number).or_else(|| roots.first()) {
+        self.run_all(ctx, &plans).await.map_err(|(number, error)| {
+            match roots.get(number).or_else(|| roots.first()) {
                 Some((selected, _)) => fail_at(selected, &error),
                 None => ServerError::new("no field", None),
-            })
+            }
+        })
     }
 
     /// Runs the plans one after the other: in one read transaction, unless there is a single
@@ -180,9 +177,8 @@ impl OperationState {
         if done {
             return Ok(());
         }
-        let caller = context
-            .data::<Caller>()
-            .map_err(|error| error.into_server_error(context.item.pos))?;
+        let caller =
+            context.data::<Caller>().map_err(|error| error.into_server_error(context.item.pos))?;
         let origin = caller.origin();
         let environment = context.query_env;
         let scope = selection::Scope {
@@ -204,12 +200,9 @@ impl OperationState {
         let mut planner = Planner::new(ctx);
         let planned = planner.at(selected, |planner| {
             Ok(match write {
-                super::Write::Engine(entry) => Planned::Engine(mutation::plan(
-                    planner,
-                    entry.record,
-                    entry.kind,
-                    selected,
-                )?),
+                super::Write::Engine(entry) => {
+                    Planned::Engine(mutation::plan(planner, entry.record, entry.kind, selected)?)
+                }
                 super::Write::Verb(verb) => {
                     Planned::Verb(verb, Box::new(verb::plan(planner, verb, selected)?))
                 }

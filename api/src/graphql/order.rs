@@ -1,8 +1,8 @@
 //! Fields of an answer in the order in which the operation selects them, as the specification wants.
 //! async-graphql gives them in the order in which they were done.
 
-use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
 use async_graphql::Value;
+use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
 
 /// Puts objects in order, all the way down. Values of records are text by now and have no inside.
 pub(super) fn by_selection(

@@ -167,7 +167,9 @@ fn error_json(error: &ServerError, executed: bool) -> Json {
         .extensions
         .as_ref()
         .and_then(|extensions| serde_json::to_value(extensions).ok())
-        .and_then(|extensions| if let Json::Object(entries) = extensions { Some(entries) } else { None })
+        .and_then(
+            |extensions| if let Json::Object(entries) = extensions { Some(entries) } else { None },
+        )
         .unwrap_or_default();
     if !extensions.contains_key("code") {
         let code = if executed { "BAD_USER_INPUT" } else { "GRAPHQL_VALIDATION_FAILED" };

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_graphql::parser::types::Field;
 use async_graphql::registry::{MetaTypeId, Registry};
 use async_graphql::{
-    ContainerType, Context, CustomDirective, Directive, ContextSelectionSet, MergedObject, ObjectType, OutputType, Positioned,
-    ServerResult, Value,
+    ContainerType, Context, ContextSelectionSet, CustomDirective, Directive, MergedObject,
+    ObjectType, OutputType, Positioned, ServerResult, Value,
 };
 
 use super::catalogue::catalogue;
@@ -47,18 +47,15 @@ impl OutputType for EngineQuery {
     }
 
     fn create_type_info(registry: &mut Registry) -> String {
-        registry.create_output_type::<Self, _>(
-            MetaTypeId::Object,
-            |registry| {
-                schema::register_shared(registry);
-                let mut fields = Vec::new();
-                for record in &catalogue().records {
-                    schema::register(registry, record);
-                    fields.extend(schema::root_fields(record));
-                }
-                schema::object("EngineQuery", "", fields)
-            },
-        )
+        registry.create_output_type::<Self, _>(MetaTypeId::Object, |registry| {
+            schema::register_shared(registry);
+            let mut fields = Vec::new();
+            for record in &catalogue().records {
+                schema::register(registry, record);
+                fields.extend(schema::root_fields(record));
+            }
+            schema::object("EngineQuery", "", fields)
+        })
     }
 
     async fn resolve(

@@ -15,7 +15,9 @@ pub enum Kind {
     Float,
     Bool,
     /// Hundredths in a 64-bit integer; `currency` is the column that holds its currency.
-    Money { currency: &'static str },
+    Money {
+        currency: &'static str,
+    },
     /// A calendar date.
     Date,
     /// An instant, UTC.

@@ -1,6 +1,6 @@
 //! The record engine: records are data, reads are planned.
 //!
-//! A room declares a record once ([`declare`]); from that one declaration come the GraphQL types
+//! A room declares a record once ([`mod@declare`]); from that one declaration come the GraphQL types
 //! ([`schema`]), filters, orders, paging, aggregates, search, permissions in the plan, writes, audit
 //! differences, events, and import columns. Reads go *plan -> fetch -> write*: the selection becomes
 //! a tree of levels ([`plan`], pure), each level is one SQL statement ([`fetch`]), and the rows go

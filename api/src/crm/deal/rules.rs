@@ -94,13 +94,14 @@ fn id_of(value: Option<&Value>) -> Option<Uuid> {
 }
 
 /// After deals are written: their way through the stages is kept in a table of its own, which does
-/// not expire with the events.
+/// not expire with the events, and whoever waits for the outcome of a deal is told.
 pub(super) fn keep_stage_change<'a>(
     ctx: &'a Ctx,
     conn: &'a Conn,
     changes: &'a mut [RowChange],
 ) -> Boxed<'a> {
     Box::pin(async move {
+        changes.iter_mut().filter(|change| !change.imported).for_each(tell_outcome);
         let mut moves = Vec::new();
         let mut action = Action::Create;
         for change in changes.iter().filter(|change| change.changes("stage_id")) {
@@ -122,6 +123,24 @@ pub(super) fn keep_stage_change<'a>(
         let writer = ctx.writer(action, Resource::Deals)?;
         store::insert_stage_changes(ctx, conn, &writer, moves).await
     })
+}
+
+/// `deal.won`, `deal.lost` or `deal.reopened`, however the deal came to it.
+fn tell_outcome(change: &mut RowChange) {
+    let text = |value: Option<&Value>| match value {
+        Some(Value::Text(text)) => Some(text.clone()),
+        _ => None,
+    };
+    let now = text(change.after("status"));
+    let was = text(change.old.as_ref().and_then(|old| old.get("status")));
+    let past = match (was.as_deref().unwrap_or("open"), now.as_deref()) {
+        (was, Some(now)) if was == now => return,
+        (_, Some("won")) => "won",
+        (_, Some("lost")) => "lost",
+        _ => "reopened",
+    };
+    let stage_id = id_of(change.after("stage_id"));
+    change.told.push((past, serde_json::json!({ "id": change.id, "stageId": stage_id })));
 }
 
 /// Today, by the tenant's calendar.

@@ -29,21 +29,7 @@ pub async fn move_stage(session: &mut Session<'_>, id: Uuid, to: Move) -> Result
     if let Some(reason) = to.lost_reason {
         values.insert("lost_reason", Value::Text(reason));
     }
-    let was = old.get("status").cloned();
-    session.update(deal, id, values, None).await?;
-    let now = session.lock(deal, Action::Update, id, None).await?;
-    let (Some(Value::Text(now)), Some(Value::Text(was))) = (now.get("status"), was) else {
-        return Ok(());
-    };
-    if *now != was {
-        let past = match now.as_str() {
-            "won" => "won",
-            "lost" => "lost",
-            _ => "reopened",
-        };
-        session.tell(deal, id, past, serde_json::json!({ "id": id, "stageId": to.stage_id }));
-    }
-    Ok(())
+    session.update(deal, id, values, None).await
 }
 
 /// The stages of the pipeline by what they do to a deal.

@@ -66,7 +66,10 @@ pub async fn convert(session: &mut Session<'_>, id: Uuid, to: Conversion) -> Res
             if let Some(owner) = id_of(&row, "assigned_to") {
                 values.insert("owner_id", Value::Id(owner));
             }
-            session.create(company::record(), values).await.map_err(|error| within(error, "company"))?
+            session
+                .create(company::record(), values)
+                .await
+                .map_err(|error| within(error, "company"))?
         }
     };
     // Somebody new belongs to the company unless another is named.
@@ -129,7 +132,11 @@ async fn create_deal(
     created.map_err(|error| within(error, "deal"))
 }
 
-fn read(session: &Session<'_>, record: &'static Record, given: &ConstValue) -> Result<draft::Draft> {
+fn read(
+    session: &Session<'_>,
+    record: &'static Record,
+    given: &ConstValue,
+) -> Result<draft::Draft> {
     let ctx = session.ctx();
     let grant = |other: &'static Record| -> Result<Reader> { ctx.reader(other.resource) };
     draft::read(&grant, record, given, Purpose::Create)

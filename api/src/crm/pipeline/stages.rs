@@ -63,8 +63,8 @@ fn compute<'a>(
 
 #[expect(clippy::cast_precision_loss, reason = "chart values are floats by contract")]
 fn row(stage: &store::StageMovements) -> Vec<Value> {
-    let days = (stage.left > 0)
-        .then(|| stage.seconds as f64 / stage.left as f64 / SECONDS_PER_DAY as f64);
+    let days =
+        (stage.left > 0).then(|| stage.seconds as f64 / stage.left as f64 / SECONDS_PER_DAY as f64);
     let float = |value: Option<f64>| value.map_or(Value::Null(NullOf::Float), Value::Float);
     vec![
         Value::Id(stage.stage_id),

@@ -111,9 +111,8 @@ fn offset_changes(zone: Tz) -> Vec<(DateTime<Utc>, i32)> {
             .map(|local| local.and_utc())
             .unwrap_or_default()
     };
-    let offset_at = |at: DateTime<Utc>| {
-        zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()
-    };
+    let offset_at =
+        |at: DateTime<Utc>| zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc();
     let (start, end) = (year_start(1900), year_start(2100));
     let mut offset = offset_at(start);
     let mut changes = vec![(start, offset)];

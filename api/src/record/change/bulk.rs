@@ -198,7 +198,8 @@ async fn update(
             merge(old, new);
         }
     }
-    let mut merged = RowChange { record, id, old: Some(old), new: values, imported: true };
+    let mut merged =
+        RowChange { record, id, old: Some(old), new: values, imported: true, told: Vec::new() };
     if let Err(error) = checked::check_money(&merged) {
         return Ok(Err(error));
     }

@@ -75,7 +75,8 @@ impl Session<'_> {
         store::remove(self.conn, record, writer, &ids).await?;
         for (id, row) in rows {
             let (old, new) = (Some(row), Values::new());
-            let change = RowChange { record, id, old, new, imported: self.imported };
+            let change =
+                RowChange { record, id, old, new, imported: self.imported, told: Vec::new() };
             self.effects.note(self.ctx, &change, Done::Destroyed)?;
         }
         Ok(())

@@ -99,6 +99,9 @@ impl Effects {
         }
         let at = happened_at(ctx, change, done);
         self.tell(ctx, at, (record, change.id), (done.past(), Json::Object(payload)));
+        for (past, payload) in &change.told {
+            self.tell(ctx, at, (record, change.id), (past, payload.clone()));
+        }
         Ok(())
     }
 

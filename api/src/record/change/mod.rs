@@ -53,6 +53,8 @@ pub struct RowChange {
     pub new: Values,
     /// Imports may set any state; the verbs of the API are bound by the machines.
     pub imported: bool,
+    /// Events that a rule tells beside the change's own: `won`, and what it carries.
+    pub told: Vec<(&'static str, serde_json::Value)>,
 }
 
 impl RowChange {

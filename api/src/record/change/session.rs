@@ -163,7 +163,7 @@ impl<'a> Session<'a> {
             };
             new.insert(field.column, value);
         }
-        Ok(RowChange { record, id, old: None, new, imported: self.imported })
+        Ok(RowChange { record, id, old: None, new, imported: self.imported, told: Vec::new() })
     }
 
     /// Changes some columns of a row. Nothing is written when nothing changes.
@@ -194,8 +194,14 @@ impl<'a> Session<'a> {
             let field = field.ok_or_else(|| Error::internal(format!("no column {column}")))?;
             normal.insert(column, checked::normal(field, value)?);
         }
-        let mut change =
-            RowChange { record, id, old: Some(old), new: normal, imported: self.imported };
+        let mut change = RowChange {
+            record,
+            id,
+            old: Some(old),
+            new: normal,
+            imported: self.imported,
+            told: Vec::new(),
+        };
         change.keep_changes();
         if change.new.is_empty() {
             return Ok(false);
@@ -244,7 +250,14 @@ impl<'a> Session<'a> {
     ) -> Result<()> {
         let writer = self.writer(Action::Delete, record)?;
         let new = BTreeMap::from([("deleted_at", deleted_at)]);
-        let mut change = RowChange { record, id, old: Some(old), new, imported: self.imported };
+        let mut change = RowChange {
+            record,
+            id,
+            old: Some(old),
+            new,
+            imported: self.imported,
+            told: Vec::new(),
+        };
         self.stamp(&mut change);
         store::update(self.conn, record, &writer, id, &checked::with_derived(&change)).await?;
         self.effects.note(self.ctx, &change, done)

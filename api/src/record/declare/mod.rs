@@ -7,7 +7,6 @@ mod record;
 use std::future::Future;
 use std::pin::Pin;
 
-
 pub use field::{FieldBuilder, computed_field, field};
 pub use names::{camel_case, screaming_case};
 pub use record::{declare, declare_computed};
@@ -152,12 +151,12 @@ pub struct Computed {
 }
 
 /// Values of a computed field, one finished JSON text per row.
-pub type ComputeField = for<'a> fn(
-    &'a Ctx,
-    &'a Conn,
-    &'a [Vec<Value>],
-)
-    -> Pin<Box<dyn Future<Output = Result<Vec<String>>> + Send + 'a>>;
+pub type ComputeField =
+    for<'a> fn(
+        &'a Ctx,
+        &'a Conn,
+        &'a [Vec<Value>],
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<String>>> + Send + 'a>>;
 
 /// What may be changed, and what a change tells the world.
 #[derive(Default, Clone)]

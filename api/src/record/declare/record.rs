@@ -3,7 +3,7 @@
 use sea_orm::{ColumnTrait, EntityTrait};
 
 use super::{
-    Changes, Computed, ComputeRows, Field, FieldBuilder, OnDestroy, OwnerPath, Record, Relation,
+    Changes, ComputeRows, Computed, Field, FieldBuilder, OnDestroy, OwnerPath, Record, Relation,
     RelationKind, Source, field,
 };
 use crate::access::Resource;
@@ -81,15 +81,12 @@ impl Record {
     pub fn stamped<C: ColumnTrait>(self, id: C, times: [C; 3], version: C) -> Self {
         let [created_at, updated_at, deleted_at] = times;
         self.field(field(id, Kind::Id).filter().read_only())
-            .field(
-                field(created_at, Kind::Instant).filter().sort().group().read_only(),
-            )
+            .field(field(created_at, Kind::Instant).filter().sort().group().read_only())
             .field(field(updated_at, Kind::Instant).filter().sort().read_only())
             .field(
-                field(deleted_at, Kind::Instant)
-                    .filter()
-                    .read_only()
-                    .about("Set while the row is deleted; deleted rows are hidden unless asked for."),
+                field(deleted_at, Kind::Instant).filter().read_only().about(
+                    "Set while the row is deleted; deleted rows are hidden unless asked for.",
+                ),
             )
             .field(
                 field(version, Kind::Int)

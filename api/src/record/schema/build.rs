@@ -1,9 +1,7 @@
 //! Short forms for async-graphql's registry entries.
 
-use async_graphql::registry::{
-    Deprecation, MetaEnumValue, MetaField, MetaInputValue, MetaType,
-};
 use async_graphql::indexmap::IndexMap;
+use async_graphql::registry::{Deprecation, MetaEnumValue, MetaField, MetaInputValue, MetaType};
 
 use crate::record::kind::EnumType;
 
@@ -122,7 +120,10 @@ pub fn enum_type(of: &EnumType) -> MetaType {
     plain_enum(
         of.name,
         of.about,
-        of.values.iter().zip(&labels).map(|(value, label)| (value.shown.to_owned(), label.as_str())),
+        of.values
+            .iter()
+            .zip(&labels)
+            .map(|(value, label)| (value.shown.to_owned(), label.as_str())),
     )
 }
 

@@ -134,13 +134,11 @@ fn measure_fields(record: &Record, function: &str) -> Vec<MetaField> {
 /// Arguments of every connection.
 pub(super) fn list_arguments(record: &Record) -> Vec<MetaInputValue> {
     let name = record.name;
-    let mut arguments = vec![
-        input_value("first", "Int", "Rows of the page, 50 by default, 1,000 at most."),
-    ];
+    let mut arguments =
+        vec![input_value("first", "Int", "Rows of the page, 50 by default, 1,000 at most.")];
     if record.is_virtual() {
-        arguments.extend(
-            record.arguments.iter().map(|(name, of, about)| input_value(name, *of, about)),
-        );
+        arguments
+            .extend(record.arguments.iter().map(|(name, of, about)| input_value(name, *of, about)));
         return arguments;
     }
     arguments.extend([

@@ -18,7 +18,11 @@ pub fn register_shared(registry: &mut Registry) {
         "Where a page stands in its list (Relay connections).",
         vec![
             field("hasNextPage", "Boolean!", ""),
-            field("hasPreviousPage", "Boolean!", "When paging forward: whether a cursor was given."),
+            field(
+                "hasPreviousPage",
+                "Boolean!",
+                "When paging forward: whether a cursor was given.",
+            ),
             field("startCursor", "String", ""),
             field("endCursor", "String", ""),
         ],
@@ -68,17 +72,17 @@ const SCALARS: [(&str, &str, &str); 6] = [
         "An instant: RFC 3339 text, shown in UTC with Z; inputs also take epoch milliseconds.",
         "https://www.rfc-editor.org/rfc/rfc3339",
     ),
-    (
-        "Date",
-        "A calendar date, YYYY-MM-DD.",
-        "https://scalars.graphql.org/andimarek/local-date",
-    ),
+    ("Date", "A calendar date, YYYY-MM-DD.", "https://scalars.graphql.org/andimarek/local-date"),
     (
         "Decimal",
         "An exact decimal number as text; money is never a float.",
         "https://scalars.graphql.org/chillicream/decimal",
     ),
-    ("BigInt", "A 64-bit integer, shown as a JSON number.", "https://www.rfc-editor.org/rfc/rfc8259"),
+    (
+        "BigInt",
+        "A 64-bit integer, shown as a JSON number.",
+        "https://www.rfc-editor.org/rfc/rfc8259",
+    ),
     ("JSON", "Any JSON value.", "https://www.rfc-editor.org/rfc/rfc8259"),
 ];
 
@@ -110,7 +114,12 @@ fn scalar(name: &str, about: &str, url: &str) -> MetaType {
 
 fn filters() -> Vec<MetaType> {
     let mut types = Vec::new();
-    for (name, of) in [("DateFilter", "Date"), ("DateTimeFilter", "DateTime"), ("IntFilter", "Int"), ("DecimalFilter", "Decimal")] {
+    for (name, of) in [
+        ("DateFilter", "Date"),
+        ("DateTimeFilter", "DateTime"),
+        ("IntFilter", "Int"),
+        ("DecimalFilter", "Decimal"),
+    ] {
         let between = format!("{of}Between");
         let mut values = equality(of);
         values.extend(comparison(of));
@@ -157,7 +166,8 @@ fn filters() -> Vec<MetaType> {
         "eq, ne, in and notIn are exact; order and parts ignore accents and case.",
         text,
     ));
-    let mut json = vec![input_value("path", "[String!]!", "Keys from the top; numbers index lists.")];
+    let mut json =
+        vec![input_value("path", "[String!]!", "Keys from the top; numbers index lists.")];
     json.extend(equality("String"));
     json.extend([
         input_value("contains", "String", "Exact, case matters."),
