@@ -8,7 +8,6 @@ use async_graphql::{Context, Object, Result, SimpleObject};
 use super::catalogue::catalogue;
 use super::{Caller, field_error};
 use crate::error::Error;
-use crate::record::Kind;
 use crate::record::kind::EnumType;
 
 #[derive(Default)]
@@ -33,21 +32,7 @@ impl EnumsQuery {
 /// Every enum of every record, each once.
 fn declared() -> BTreeMap<&'static str, &'static EnumType> {
     let fields = catalogue().records.iter().flat_map(|record| &record.fields);
-    fields
-        .filter_map(|field| match field.kind {
-            Kind::Enum(of) => Some((of.name, of)),
-            Kind::Id
-            | Kind::Text
-            | Kind::Code
-            | Kind::Int
-            | Kind::Float
-            | Kind::Bool
-            | Kind::Money { .. }
-            | Kind::Date
-            | Kind::Instant
-            | Kind::Json => None,
-        })
-        .collect()
+    fields.filter_map(|field| field.enum_type().map(|of| (of.name, of))).collect()
 }
 
 /// An enum of the schema.
