@@ -6,7 +6,8 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::access::Permit;
-use crate::ctx::Ctx;
+use crate::clock::Clock;
+use crate::ctx::{Ctx, Origin};
 use crate::db::{Conn, NullOf, Value};
 use crate::error::Result;
 
@@ -41,26 +42,57 @@ pub struct Entry {
     pub new: Option<Json>,
 }
 
-/// Writes entries in the transaction of `conn`.
+/// Who did it, for work that has no [`Ctx`]: a sign-in, the command line, a job.
+#[derive(Debug, Clone, Copy)]
+pub struct Author<'a> {
+    /// Nobody signed in: the operator at the command line, or the server itself.
+    pub user_id: Option<Uuid>,
+    pub api_key_id: Option<Uuid>,
+    pub origin: &'a Origin,
+}
+
+impl<'a> Author<'a> {
+    pub fn of(ctx: &'a Ctx) -> Self {
+        Self {
+            user_id: Some(ctx.actor.user_id),
+            api_key_id: ctx.actor.api_key_id,
+            origin: &ctx.origin,
+        }
+    }
+}
+
+/// Writes a caller's entries in the transaction of `conn`.
 pub async fn append(
     ctx: &Ctx,
     conn: &Conn,
     permit: &impl Permit,
     entries: Vec<Entry>,
 ) -> Result<()> {
-    let origin = &ctx.origin;
+    append_by(&ctx.app.clock, conn, permit, Author::of(ctx), entries).await
+}
+
+/// Writes entries in the transaction of `conn`, in the name of `author`.
+pub async fn append_by(
+    clock: &Clock,
+    conn: &Conn,
+    permit: &impl Permit,
+    author: Author<'_>,
+    entries: Vec<Entry>,
+) -> Result<()> {
+    let origin = author.origin;
+    let id = |value: Option<Uuid>| value.map_or(Value::Null(NullOf::Id), Value::Id);
     let text = |value: Option<String>| value.map_or(Value::Null(NullOf::Text), Value::Text);
     let json = |value: Option<Json>| value.map_or(Value::Null(NullOf::Json), Value::Json);
     let cut = |text: &str, most: usize| text.chars().take(most).collect::<String>();
-    let now = ctx.now();
+    let now = clock.now();
     let rows = entries
         .into_iter()
         .map(|entry| {
             vec![
                 Value::Id(permit.tenant_id()),
-                Value::Id(ctx.app.clock.new_id()),
-                Value::Id(ctx.actor.user_id),
-                ctx.actor.api_key_id.map_or(Value::Null(NullOf::Id), Value::Id),
+                Value::Id(clock.new_id()),
+                id(author.user_id),
+                id(author.api_key_id),
                 Value::Text(entry.action),
                 entry.resource.into(),
                 Value::Id(entry.resource_id),
