@@ -68,7 +68,7 @@ fn the_example_file_uncommented_is_a_configuration_with_the_same_defaults() {
 #[test]
 fn every_section_lists_the_variables_it_reads() {
     let mut said = String::new();
-    for name in ["server", "database", "identity", "graphql", "log"] {
+    for name in ["server", "database", "identity", "graphql", "limits", "mail", "log"] {
         let path = root().join(format!("api/src/config/{name}.rs"));
         let text = std::fs::read_to_string(path).unwrap();
         said.extend(text.lines().filter(|line| line.starts_with("//!")));

@@ -1,7 +1,7 @@
 //! Every function of `api/src/db/dialect` means the same on both databases, and every kind of
 //! value comes back as it went in.
 
-use chrono::{DateTime, Datelike as _, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, Offset as _, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
 use pulso::access::SystemHandle;
 use pulso::db::dialect::{Bucket, escape_like};
@@ -178,6 +178,7 @@ both_databases! {
         let document = json!({
             "text": "São Paulo", "empty": "", "yes": true, "no": false, "nothing": null,
             "int": 42, "negative": -7, "big": 9_007_199_254_740_993_i64, "tenth": 0.1, "half": 2.5,
+            "long": 0.123_456_789_012_345_68, "whole": 3.0, "huge": u64::MAX,
             "deep": { "deeper": { "deepest": "here" } },
             "list": ["zero", 1, { "in": "list" }],
             "dotted.key": "dot", "key with space": "space", "quo\"te": "quote",
@@ -199,6 +200,9 @@ both_databases! {
             (&["big"], Some("9007199254740993")),
             (&["tenth"], Some("0.1")),
             (&["half"], Some("2.5")),
+            (&["long"], Some("0.12345678901234568")),
+            (&["whole"], Some("3.0")),
+            (&["huge"], Some("18446744073709551615")),
             (&["deep", "deeper", "deepest"], Some("here")),
             (&["list", "0"], Some("zero")),
             (&["list", "1"], Some("1")),
@@ -220,16 +224,31 @@ both_databases! {
         }
     }
 
-    async fn json_text_reads_objects_and_lists_as_json(test: TestDb) {
-        let inner = json!({ "b": [1, "two", null, true], "a": { "c": "ç" } });
-        let document = json!({ "inner": inner, "list": [] });
+    async fn objects_and_lists_exist_and_have_no_text(test: TestDb) {
+        let document = json!({
+            "inner": { "b": [1, "two", null, true], "a": { "c": "ç" } }, "list": [], "zero": 0,
+            "empty": "", "no": false, "null": null,
+        });
         let conn = table_of(&test, NullOf::Json, [Value::Json(document)]).await;
-        for (path, expected) in
-            [(&["inner"][..], inner.clone()), (&["inner", "b"], inner["b"].clone()), (&["list"], json!([]))]
-        {
-            let text = json_text(&conn, path).await.remove(0).unwrap();
-            let found: serde_json::Value = serde_json::from_str(&text).unwrap();
-            assert_eq!(found, expected, "{path:?}");
+        for (path, exists) in [
+            (&["inner"][..], true),
+            (&["inner", "b"], true),
+            (&["inner", "b", "2"], false),
+            (&["inner", "x"], false),
+            (&["list"], true),
+            (&["list", "0"], false),
+            (&["zero"], true),
+            (&["empty"], true),
+            (&["no"], true),
+            (&["null"], false),
+        ] {
+            let keys: Vec<String> = path.iter().map(|key| (*key).to_owned()).collect();
+            let place = conn.dialect().placeholder(1);
+            let sql = format!("SELECT {} FROM t", conn.dialect().json_exists("v", &place));
+            let found = rows(&conn, sql, vec![conn.dialect().json_path_value(&keys)]).await;
+            assert_eq!(found[0].bool(0).unwrap(), Some(exists), "{path:?}");
+            let scalar = matches!(path, ["zero" | "empty" | "no"]);
+            assert_eq!(json_text(&conn, path).await[0].is_some(), scalar, "{path:?}");
         }
     }
 
@@ -344,6 +363,42 @@ both_databases! {
                     let local = at.with_timezone(&zone).date_naive();
                     let expected = bucket_start(local, bucket).to_string();
                     assert_eq!(found.as_ref(), Some(&expected), "{at} by {bucket:?} in {zone}");
+                }
+            }
+        }
+    }
+
+    /// Where sources differ, or end, the zone's offset at the bound is taken on both databases.
+    async fn before_1900_and_from_2100_on_an_offset_stays_what_it_is(test: TestDb) {
+        let mut random = StdRng::seed_from_u64(1899);
+        let mut instants: Vec<DateTime<Utc>> = Vec::new();
+        for (from, to) in [("0001-01-02T00:00:00Z", "1902-01-01T00:00:00Z"),
+            ("2098-01-01T00:00:00Z", "2300-01-01T00:00:00Z"), ("9000-01-01T00:00:00Z", "9998-01-01T00:00:00Z")]
+        {
+            let (from, to) = (instant(from).timestamp(), instant(to).timestamp());
+            instants.extend((0..300)
+                .map(|_| DateTime::from_timestamp(random.random_range(from..to), 0).unwrap()));
+        }
+        for edge in ["1900-01-01T00:00:00Z", "2100-01-01T00:00:00Z"] {
+            instants.extend([-1, 0, 1].map(|seconds| instant(edge) + TimeDelta::seconds(seconds)));
+        }
+        // Summer evenings: the hour before midnight is the next day where clocks are put forward.
+        for year in [2099, 2100, 2150] {
+            instants.extend([3, 4, 23].map(|hour| instant(&format!("{year}-07-15T{hour:02}:30:00Z"))));
+        }
+        let conn = table_of(&test, NullOf::Instant, instants.iter().map(|at| Value::Instant(*at))).await;
+        let summer = [Tz::America__New_York, Tz::Europe__London, Tz::Australia__Lord_Howe, Tz::Europe__Paris];
+        for zone in ZONES.into_iter().chain(summer) {
+            for bucket in Bucket::ALL {
+                let expression = conn.dialect().instant_bucket("v", bucket, zone);
+                let found = texts(&conn, &expression).await;
+                for (at, found) in instants.iter().zip(found) {
+                    let (first, last) = (instant("1900-01-01T00:00:00Z"), instant("2100-01-01T00:00:00Z"));
+                    let known = if *at < first { first } else if *at >= last { last } else { *at };
+                    let offset = zone.offset_from_utc_datetime(&known.naive_utc()).fix();
+                    let local = at.with_timezone(&offset).date_naive();
+                    let expected = bucket_start(local, bucket).to_string();
+                    assert_eq!(found, Some(expected), "{at} by {bucket:?} in {zone}");
                 }
             }
         }

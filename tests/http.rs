@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
+use pulso::app::App;
 use pulso::clock::Clock;
+use pulso::config::Limits;
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 
 use crate::support::app::{Answer, build, now};
 use crate::support::{TestApp, both_databases};
@@ -292,6 +295,26 @@ both_databases! {
         assert!(!text.contains("/no/such/place"));
     }
 
+    async fn metrics_tell_what_operations_took(app: TestApp) {
+        app.data(&app.alpha.admin.key, "{ leads { nodes { id } totalCount } }", json!({})).await;
+        app.request(post(JSON, query("{ leads { totalCount } }"))).await;
+        app.request(post(JSON, query("{"))).await;
+        let text = app.get("/metrics").await.text();
+        for line in [
+            "pulso_graphql_operations_total{kind=\"query\",outcome=\"executed\"} 1",
+            "pulso_graphql_operations_total{kind=\"query\",outcome=\"unauthenticated\"} 1",
+            "pulso_graphql_operations_total{kind=\"query\",outcome=\"parse_failed\"} 1",
+            "pulso_graphql_operation_statements_sum{kind=\"query\",outcome=\"executed\"} 2",
+            "pulso_graphql_operation_duration_seconds_count{kind=\"query\",outcome=\"executed\"} 1",
+            "pulso_operations_running 0",
+            "pulso_operations_waiting 0",
+            "pulso_database_connections_open ",
+            "pulso_database_connections_awaited 0",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+
     async fn request_ids_are_echoed_when_sane_and_made_otherwise(app: TestApp) {
         for (sent, echoed) in [("abc-123", true), ("a b", false), ("", false), (&*"x".repeat(200), false)] {
             let request = Request::get("/livez").header("x-request-id", sent).body(Body::empty()).unwrap();
@@ -347,7 +370,7 @@ both_databases! {
         let mut config = crate::support::app::config(app.database.url());
         config.graphql.sdl_public = false;
         config.graphql.graphiql = false;
-        let closed = pulso::app::App::build(config, app.database.db.clone(), Clock::fixed(now())).unwrap();
+        let closed = App::build(config, app.database.db.clone(), Clock::fixed(now())).unwrap();
         let router = pulso::http::router(closed);
         let status = |request: Request<Body>| {
             let router = router.clone();
@@ -357,9 +380,65 @@ both_databases! {
         assert_eq!(status(get("/graphql", "text/html")).await, StatusCode::NOT_ACCEPTABLE);
     }
 
+    async fn a_connection_that_sends_its_head_too_slowly_is_closed(app: TestApp) {
+        slow_heads_are_not_waited_for(&app).await;
+    }
+
+    async fn connections_beyond_the_limit_wait_for_a_place(app: TestApp) {
+        connections_have_places(&app).await;
+    }
+
     async fn requests_in_flight_at_shutdown_all_succeed(app: TestApp) {
         shutdown_finishes_what_it_began(&app).await;
     }
+}
+
+/// A server with limits of its own, which goes with what is returned.
+#[expect(clippy::disallowed_methods, reason = "the server of a test ends with the test")]
+async fn served(app: &TestApp, limits: Limits) -> (SocketAddr, oneshot::Sender<()>) {
+    let mut config = crate::support::app::config(app.database.url());
+    config.limits = limits;
+    let server = App::build(config, app.database.db.clone(), Clock::system()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let signal = async move {
+        stopped.await.ok();
+    };
+    tokio::spawn(pulso::http::server::serve(server, listener, signal, async {}));
+    (address, stop)
+}
+
+/// Half a head, and an idle connection after an answer: both are let go, and others are served.
+async fn slow_heads_are_not_waited_for(app: &TestApp) {
+    let limits = Limits { header_timeout_ms: 300, ..Limits::default() };
+    let (address, _stop) = served(app, limits).await;
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\nx-slow: ").await.unwrap();
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    idle.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    assert!(exchange(address, "/livez").await.starts_with("HTTP/1.1 200"));
+    let (mut to_slow, mut to_idle) = (String::new(), String::new());
+    slow.read_to_string(&mut to_slow).await.unwrap();
+    idle.read_to_string(&mut to_idle).await.unwrap();
+    assert!(!to_slow.contains("200"), "{to_slow}");
+    assert!(to_idle.starts_with("HTTP/1.1 200"), "{to_idle}");
+}
+
+/// With one place, the second connection is served when the first has gone.
+async fn connections_have_places(app: &TestApp) {
+    let limits = Limits { http_connections_max: 1, ..Limits::default() };
+    let (address, _stop) = served(app, limits).await;
+    let mut first = TcpStream::connect(address).await.unwrap();
+    first.write_all(b"GET /livez HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut beginning = [0; 12];
+    first.read_exact(&mut beginning).await.unwrap();
+    assert_eq!(&beginning, b"HTTP/1.1 200");
+    let mut second = Box::pin(exchange(address, "/livez"));
+    let wait = Duration::from_millis(200);
+    assert!(tokio::time::timeout(wait, &mut second).await.is_err(), "there is no place");
+    drop(first);
+    assert!(second.await.starts_with("HTTP/1.1 200"));
 }
 
 /// Twenty requests are half sent when the signal comes; readiness turns at once, new requests are
@@ -369,15 +448,17 @@ async fn shutdown_finishes_what_it_began(app: &TestApp) {
     let server = build(&app.database.db, app.database.url(), Clock::system());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (signal, signalled) = tokio::sync::oneshot::channel::<()>();
-    let grace = Duration::from_millis(400);
+    let (signal, signalled) = oneshot::channel::<()>();
+    let (end_of_grace, graced) = oneshot::channel::<()>();
     let serving = tokio::spawn(pulso::http::server::serve(
         Arc::clone(&server),
         listener,
         async move {
             signalled.await.ok();
         },
-        grace,
+        async move {
+            graced.await.ok();
+        },
     ));
 
     let body = query("{ __typename }");
@@ -399,7 +480,11 @@ async fn shutdown_finishes_what_it_began(app: &TestApp) {
         tokio::task::yield_now().await;
     }
     assert!(exchange(address, "/livez").await.starts_with("HTTP/1.1 200"), "still serving");
-    tokio::time::sleep(grace).await;
+    end_of_grace.send(()).unwrap();
+    // The port closes before what is in flight has ended.
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
     for stream in &mut started {
         stream.write_all(tail.as_bytes()).await.unwrap();
     }

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
+use pulso::db::Value;
+use pulso::record::change::idempotency;
 use serde_json::{Value as Json, json};
 
 use crate::support::{TestApp, both_databases};
@@ -142,6 +144,30 @@ both_databases! {
         assert_eq!(code(&app.mutate_once(key, "k", lead("a")).await), "CONFLICT");
         assert_eq!(app.mutate_once(key, "k", lead("b")).await["data"], anew["data"]);
         assert_eq!(app.count(tenant, "idempotency_keys").await, 1);
+    }
+
+    async fn expired_keys_are_removed_and_the_others_kept(app: TestApp) {
+        let (alpha, beta) = (&app.alpha, &app.beta);
+        app.mutate_once(&alpha.admin.key, "old", lead("a")).await;
+        app.mutate_once(&beta.admin.key, "old", lead("a")).await;
+        // More than one statement removes.
+        let old = "INSERT INTO idempotency_keys SELECT tenant_id, id || ?, argument_hash, response, \
+            created_at, expires_at FROM idempotency_keys WHERE tenant_id = ?";
+        for number in 0..10 {
+            let values = vec![Value::Text(number.to_string()), Value::Id(alpha.id)];
+            app.write_sql(old, values).await;
+        }
+        app.app.clock.advance(TimeDelta::hours(72));
+        app.mutate_once(&alpha.admin.key, "new", lead("a")).await;
+        assert_eq!(app.count(alpha, "idempotency_keys").await, 1_025);
+        let sweep = async || idempotency::sweep(&app.app.db, &app.app.clock).await.unwrap();
+        assert_eq!(sweep().await, 0, "they end after 72 hours, not at them");
+        app.app.clock.advance(TimeDelta::milliseconds(1));
+        assert_eq!((sweep().await, sweep().await), (1_025, 0));
+        assert_eq!(app.count(alpha, "idempotency_keys").await, 1);
+        assert_eq!(app.count(beta, "idempotency_keys").await, 0);
+        let again = app.mutate_once(&alpha.admin.key, "new", lead("a")).await;
+        assert_eq!(app.count(alpha, "leads").await, 2, "{again:#}");
     }
 
     async fn several_mutations_each_have_their_own(app: TestApp) {

@@ -16,6 +16,7 @@ use pulso::db::{NullOf, Row, Statement, Value};
 use pulso::demo;
 use pulso::error::{Code, Error, Language, Result};
 use pulso::identity::session::service::{Session, login};
+use pulso::identity::session::token::key_id as kid_of;
 use pulso::identity::tenant::service::{self as tenant, TenantOptions};
 use pulso::identity::user::service::{self as user, UserInput};
 use pulso::identity::{api_key, role};
@@ -92,18 +93,26 @@ fn ids(tenant: &Tenant, person: &Person) -> Vec<Value> {
     vec![Value::Id(tenant.id), Value::Id(person.id)]
 }
 
-/// What a token of `person` says, as the server would have signed it now.
-fn claims(app: &App, tenant: &Tenant, person: &Person) -> Json {
-    let now = app.clock.now().timestamp();
+/// What a token of `person` says, as the server would have signed it now, for a session of its own.
+async fn claims(app: &TestApp, tenant: &Tenant, person: &Person) -> Json {
+    let (session_id, now) = (app.app.clock.new_id(), app.app.clock.now());
+    let sql = "INSERT INTO sessions (tenant_id, id, user_id, generation, refresh_hash, created_at, \
+               last_used_at, expires_at) VALUES (?, ?, ?, 1, '', ?, ?, ?)";
+    let days = Value::Instant(now + TimeDelta::days(90));
+    let mut values: Vec<Value> = [tenant.id, session_id, person.id].map(Value::Id).to_vec();
+    values.extend([Value::Instant(now), Value::Instant(now), days]);
+    app.change(tenant, sql, values).await;
+    let now = now.timestamp();
     json!({
         "iss": "pulso", "aud": "pulso", "sub": person.id, "tid": tenant.id,
-        "sid": Uuid::from_u128(7), "iat": now, "exp": now + limits::ACCESS_TOKEN_SECONDS,
+        "sid": session_id, "iat": now, "exp": now + limits::ACCESS_TOKEN_SECONDS,
     })
 }
 
 fn header(algorithm: Algorithm, kind: Option<&str>) -> Header {
     let mut header = Header::new(algorithm);
     header.typ = kind.map(str::to_owned);
+    header.kid = Some(kid_of(&secret()));
     header
 }
 
@@ -220,7 +229,7 @@ both_databases! {
     }
 
     async fn tokens_end(app: TestApp) {
-        let token = token(&claims(&app.app, &app.alpha, &app.alpha.admin));
+        let token = token(&claims(&app, &app.alpha, &app.alpha.admin).await);
         assert!(!app.refused(&token).await);
         // The clocks of two nodes may differ.
         app.app.clock.advance(TimeDelta::seconds(limits::ACCESS_TOKEN_SECONDS + 29));
@@ -233,7 +242,7 @@ both_databases! {
     }
 
     async fn only_tokens_that_we_signed_for_this(app: TestApp) {
-        let good = claims(&app.app, &app.alpha, &app.alpha.admin);
+        let good = claims(&app, &app.alpha, &app.alpha.admin).await;
         let ours = header(Algorithm::HS256, Some("at+jwt"));
         let now = app.app.clock.now().timestamp();
         assert!(!app.refused(&token(&good)).await);
@@ -243,7 +252,11 @@ both_databases! {
         let (head, _) = start.split_once('.').unwrap();
         let encode = |json: &Json| URL_SAFE_NO_PAD.encode(json.to_string());
         let other_user = with(good.clone(), "sub", json!(app.alpha.diretor.id));
-        let none = encode(&json!({ "alg": "none", "typ": "at+jwt" }));
+        let kid = kid_of(&secret());
+        let none = encode(&json!({ "alg": "none", "typ": "at+jwt", "kid": kid }));
+        let public = encode(&json!({ "alg": "RS256", "typ": "at+jwt", "kid": kid }));
+        let named = |kid: Option<&str>| Header { kid: kid.map(str::to_owned), ..ours.clone() };
+        let theirs = claims(&app, &app.alpha, &app.alpha.diretor).await;
         let mut critical = ours.clone();
         critical.crit = Some(vec!["b64".to_owned()]);
 
@@ -251,6 +264,10 @@ both_databases! {
             ("no algorithm", format!("{none}.{}.", encode(&good))),
             ("no algorithm, old signature", format!("{none}.{}.{signature}", encode(&good))),
             ("another algorithm", signed_with(&header(Algorithm::HS512, Some("at+jwt")), &good, &secret())),
+            ("a public key's algorithm", format!("{public}.{}.{signature}", encode(&good))),
+            ("an unknown key", signed_with(&named(Some("AAAAAAAAAAAA")), &good, &secret())),
+            ("the key of another secret", signed_with(&named(Some(&kid_of(b"another"))), &good, b"another")),
+            ("no key", signed_with(&named(None), &good, &secret())),
             ("another secret", signed_with(&ours, &good, b"another secret of 32 bytes or more")),
             ("an empty secret", signed_with(&ours, &good, b"")),
             ("changed claims", format!("{head}.{}.{signature}", encode(&other_user))),
@@ -270,6 +287,10 @@ both_databases! {
             ("no session", token(&without(good.clone(), "sid"))),
             ("an end in words", token(&with(good.clone(), "exp", "tomorrow"))),
             ("an end beyond time", token(&with(good.clone(), "exp", i64::MAX))),
+            ("a life too long", token(&with(good.clone(), "exp", now + limits::ACCESS_TOKEN_SECONDS + 1))),
+            ("a life of nothing", token(&with(good.clone(), "iat", now + limits::ACCESS_TOKEN_SECONDS))),
+            ("another's session", token(&with(good.clone(), "sid", theirs["sid"].clone()))),
+            ("no such session", token(&with(good.clone(), "sid", json!(Uuid::from_u128(7))))),
             ("ended", token(&with(good.clone(), "exp", now - 30))),
             ("not begun", token(&with(good.clone(), "nbf", now + 31))),
             ("from the future", token(&with(good.clone(), "iat", now + 31))),
@@ -325,9 +346,9 @@ both_databases! {
 
     async fn what_was_taken_away_is_gone_within_a_second(app: TestApp) {
         let alpha = &app.alpha;
-        let admin = token(&claims(&app.app, alpha, &alpha.admin));
-        let seller = token(&claims(&app.app, alpha, &alpha.comercial));
-        let director = token(&claims(&app.app, alpha, &alpha.diretor));
+        let admin = token(&claims(&app, alpha, &alpha.admin).await);
+        let seller = token(&claims(&app, alpha, &alpha.comercial).await);
+        let director = token(&claims(&app, alpha, &alpha.diretor).await);
         for credential in [&admin, &seller, &director, &alpha.agente_ia.key, &alpha.manager.key] {
             assert!(!app.refused(credential).await);
         }
@@ -476,7 +497,7 @@ both_databases! {
         app.person(alpha, "Somebody else", None).await;
         app.person(&app.beta, "Stranger", Some(app.beta.manager.id)).await;
 
-        let manager_token = token(&claims(&app.app, alpha, &alpha.manager));
+        let manager_token = token(&claims(&app, alpha, &alpha.manager).await);
         let actor = app.who(&manager_token).await.unwrap();
         assert_eq!(set(&actor.team), BTreeSet::from([manager, seller, junior]));
         assert_eq!(set(&actor.org_unit_members), BTreeSet::from([manager]));
@@ -489,7 +510,7 @@ both_databases! {
         )
         .await;
         app.a_second_later();
-        for credential in [&manager_token, &token(&claims(&app.app, alpha, &alpha.comercial))] {
+        for credential in [&manager_token, &token(&claims(&app, alpha, &alpha.comercial).await)] {
             let actor = app.who(credential).await.unwrap();
             assert_eq!(actor.team.len(), 3);
             assert_eq!(set(&actor.team), BTreeSet::from([manager, seller, junior]));
@@ -702,7 +723,7 @@ both_databases! {
     }
 
     async fn many_at_once_are_one_look_up(app: TestApp) {
-        let credential = token(&claims(&app.app, &app.alpha, &app.alpha.manager));
+        let credential = token(&claims(&app, &app.alpha, &app.alpha.manager).await);
         let asks = (0..200).map(|_| app.who(&credential));
         for actor in futures::future::join_all(asks).await {
             assert_eq!(actor.unwrap().user_id, app.alpha.manager.id);

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use pulso::access::policy::{Decision, decide};
 use pulso::access::{
-    Action, Actor, FieldRule, Permissions, Resource, RowRule, ScopeKind, TenantProfile,
-    parse_key_scope,
+    Action, Actor, FieldRule, Permissions, Reach, Resource, RowRule, ScopeKind, TenantProfile,
+    parse_key_field, parse_key_scope,
 };
 use pulso::identity::role::seed::{RoleSeed, SEEDS};
 use serde_json::{Value as Json, json};
@@ -33,10 +33,13 @@ fn actor(permissions: Permissions) -> Actor {
         }),
         user_id: people[0],
         api_key_id: None,
+        persisted_only: false,
+        session_id: None,
         role_names: Arc::from([]),
         permissions: Arc::new(permissions),
         team: people[..2].into(),
         org_unit_members: people[..3].into(),
+        company_id: Some(Uuid::from_u128(50)),
     }
 }
 
@@ -57,14 +60,13 @@ fn the_policy_table() {
                         2 => "team",
                         _ => "org_unit",
                     },
+                    Decision::Allow(RowRule::Company(_)) => "company",
+                    Decision::Allow(RowRule::Either(..)) => "either",
                 };
                 write!(table, " {}:{rows:<4}", action.as_str()).unwrap();
             }
-            for field in ["email", "phone", "fullName"] {
-                let rule = permissions.field(resource, field);
-                if rule != FieldRule::Plain {
-                    write!(table, " {field}:{}", rule.as_str()).unwrap();
-                }
+            for (field, rule) in permissions.field_rules(resource) {
+                write!(table, " {field}:{rule}").unwrap();
             }
             let length = table.trim_end().len();
             table.truncate(length);
@@ -97,10 +99,9 @@ fn as_markdown(seed: &RoleSeed) -> String {
             let scope = permissions.scope(resource, action).map_or("", ScopeKind::as_str);
             write!(text, " {scope} |").unwrap();
         }
-        let hidden = ["email", "phone", "avatarUrl", "fullName"]
-            .into_iter()
-            .filter(|field| permissions.field(resource, field) == FieldRule::Hidden)
-            .map(|field| format!("`{field}`"));
+        let rules = permissions.field_rules(resource).into_iter();
+        let hidden =
+            rules.filter(|(_, rule)| *rule == "hidden").map(|(field, _)| format!("`{field}`"));
         writeln!(text, " {} |", hidden.collect::<Vec<_>>().join(", ")).unwrap();
     }
     text.replace("|  |", "| |").replace("|  |", "| |")
@@ -160,6 +161,37 @@ fn what_a_newer_version_wrote_keeps_the_rest() {
 }
 
 #[test]
+fn read_only_is_a_rule_of_writing() {
+    let role = |json: Json| Permissions::from_json(&json).unwrap();
+    let clerk = role(json!({ "leads": { "read": "all", "create": "all", "update": "own",
+        "fields": { "score": "read_only", "notes": "hidden" } } }));
+    assert_eq!(clerk.field(Resource::Leads, "score"), FieldRule::Plain);
+    for action in [Action::Create, Action::Update] {
+        assert!(!clerk.writes(Resource::Leads, action, "score"));
+        assert!(!clerk.writes(Resource::Leads, action, "notes"));
+        assert!(clerk.writes(Resource::Leads, action, "name"));
+    }
+    // A role that only reads says nothing of writing.
+    let reader = role(json!({ "leads": { "read": "all" } }));
+    let both = clerk.clone().merge(&reader);
+    assert_eq!(both.field(Resource::Leads, "notes"), FieldRule::Plain);
+    assert!(!both.writes(Resource::Leads, Action::Update, "notes"));
+    let maker = role(json!({ "leads": { "create": "all" } }));
+    let both = clerk.merge(&maker);
+    assert!(both.writes(Resource::Leads, Action::Create, "score"));
+    assert!(!both.writes(Resource::Leads, Action::Update, "score"));
+}
+
+#[test]
+fn fields_of_keys_are_resource_and_field() {
+    assert_eq!(parse_key_field("leads.fullName"), Some((Resource::Leads, "fullName")));
+    assert_eq!(parse_key_field("leads.*"), Some((Resource::Leads, "*")));
+    for wrong in ["", "leads", "leads.", ".name", "Leads.name", "leads.a.b", "*.*", "leads.a b"] {
+        assert_eq!(parse_key_field(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
 fn scopes_of_keys_are_resource_and_action() {
     assert_eq!(parse_key_scope("leads:read"), Some((Resource::Leads, Action::Read)));
     for wrong in
@@ -171,9 +203,9 @@ fn scopes_of_keys_are_resource_and_action() {
 
 /// Roles with every kind of grant and rule, over few resources so that they meet.
 fn any_role() -> impl Strategy<Value = Permissions> {
-    let scope = prop::sample::select(vec!["own", "team", "org_unit", "all"]);
+    let scope = prop::sample::select(vec!["own", "team", "org_unit", "company", "all"]);
     let action = prop::sample::select(Action::ALL.map(Action::as_str).to_vec());
-    let rule = prop::sample::select(vec!["hidden", "masked"]);
+    let rule = prop::sample::select(vec!["hidden", "masked", "read_only"]);
     let field = prop::sample::select(vec!["email", "phone", "name"]);
     let entry = (
         prop::collection::btree_map(action, scope, 0..4),
@@ -181,9 +213,13 @@ fn any_role() -> impl Strategy<Value = Permissions> {
     )
         .prop_map(|(scopes, fields)| {
             let mut entry = json!(scopes);
-            if scopes.contains_key("read") {
-                entry["fields"] = json!(fields);
-            }
+            // A rule stands where there is something to rule.
+            let writes = scopes.contains_key("create") || scopes.contains_key("update");
+            let reads = scopes.contains_key("read");
+            let fits = |rule: &str| if rule == "read_only" { writes } else { reads };
+            let fields: std::collections::BTreeMap<_, _> =
+                fields.into_iter().filter(|(_, rule)| fits(rule)).collect();
+            entry["fields"] = json!(fields);
             entry
         });
     let resource = prop::sample::select(vec!["leads", "contacts"]);
@@ -206,6 +242,17 @@ proptest! {
             for action in Action::ALL {
                 let widest = roles.iter().filter_map(|role| role.scope(resource, action)).max();
                 prop_assert_eq!(sum.scope(resource, action), widest);
+                let added = roles.iter().filter_map(|role| role.reach(resource, action));
+                let added = added.fold(None, |sum: Option<Reach>, reach| {
+                    Some(sum.map_or(reach, |sum| sum.plus(reach)))
+                });
+                prop_assert_eq!(sum.reach(resource, action), added);
+                // A field is written where some role that does this writes it.
+                let mut doing = roles.iter().filter(|role| role.scope(resource, action).is_some());
+                if added.is_some() {
+                    let written = doing.any(|role| role.writes(resource, action, "email"));
+                    prop_assert_eq!(sum.writes(resource, action, "email"), written);
+                }
             }
             for field in ["email", "phone", "name", "other"] {
                 let mildest = roles
@@ -232,6 +279,59 @@ proptest! {
         let (left, right): (Vec<_>, Vec<_>) = (sum.grants().collect(), merged(&shuffled).grants().collect());
         prop_assert_eq!(left, right);
         prop_assert_eq!(sum.clone().merge(&sum), sum);
+    }
+
+    /// Who has several roles has each of them; who has everything lacks nothing.
+    #[test]
+    fn a_sum_covers_its_parts(roles in prop::collection::vec(any_role(), 1..5)) {
+        let sum = merged(&roles);
+        for role in &roles {
+            // Where another role reads a field in full, the sum may see more, never less.
+            prop_assert_eq!(sum.lacks(role), Vec::<String>::new());
+            prop_assert_eq!(Permissions::everything().lacks(role), Vec::<String>::new());
+        }
+        prop_assert_eq!(sum.lacks(&sum), Vec::<String>::new());
+    }
+
+    /// What is lacking is lacking: a role that covers another can do all that the other can.
+    #[test]
+    fn what_covers_can_do_as_much(one in any_role(), other in any_role()) {
+        if one.lacks(&other).is_empty() {
+            for (resource, action, scope) in other.grants() {
+                let reach = one.reach(resource, action);
+                prop_assert!(reach.is_some_and(|reach| reach.covers(Reach::of(scope))));
+                for field in ["email", "phone", "name"] {
+                    if action == Action::Read {
+                        prop_assert!(one.field(resource, field) <= other.field(resource, field));
+                    }
+                    let writes = other.writes(resource, action, field);
+                    prop_assert!(!writes || one.writes(resource, action, field));
+                }
+            }
+        } else {
+            prop_assert_ne!(&one, &other);
+        }
+    }
+
+    #[test]
+    fn fields_of_a_key_only_narrow(
+        role in any_role(),
+        fields in prop::collection::vec(prop::sample::select(vec!["leads.email", "leads.*", "contacts.name"]), 0..3),
+    ) {
+        let listed: Vec<_> = fields.iter().filter_map(|text| parse_key_field(text)).collect();
+        let narrowed = role.with_fields(&listed);
+        for resource in [Resource::Leads, Resource::Contacts] {
+            if role.scope(resource, Action::Read).is_none() {
+                continue;
+            }
+            for field in ["email", "phone", "name"] {
+                let named = listed.iter().any(|(of, name)| *of == resource && (*name == field || *name == "*"));
+                let expected = if named { role.field(resource, field) } else { FieldRule::Hidden };
+                prop_assert_eq!(narrowed.field(resource, field), expected);
+            }
+            prop_assert_eq!(narrowed.field(resource, "id"), role.field(resource, "id"));
+        }
+        prop_assert_eq!(role.lacks(&narrowed), Vec::<String>::new());
     }
 
     #[test]

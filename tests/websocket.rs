@@ -5,10 +5,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use pulso::ctx::Origin;
+use pulso::identity::session::service::login;
 use serde_json::{Value as Json, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::support::seed::PASSWORD;
 use crate::support::{TestApp, both_databases};
 
 const TEXT: u8 = 1;
@@ -196,6 +199,36 @@ both_databases! {
             Client::connect(address, &format!("{PROTOCOL}authorization: Bearer nonsense\r\n")).await;
         client.say(json!({ "type": "connection_init" })).await;
         assert_eq!(client.hear().await, closed(4403, "Forbidden"));
+    }
+
+    async fn a_cookie_counts_for_pages_of_ours_alone(app: TestApp) {
+        let (address, _serving) = serve(&app).await;
+        let person = &app.alpha.admin;
+        let origin = Origin::internal("test");
+        let session = login(&app.app, "alpha", &person.email, PASSWORD, &origin).await.unwrap();
+        let cookie = format!("cookie: __Host-pulso_access={}\r\n", session.access_token);
+        let connected = async |page: &str| {
+            let mut client = Client::connect(address, &format!("{PROTOCOL}{cookie}{page}")).await;
+            client.say(json!({ "type": "connection_init" })).await;
+            assert_eq!(client.hear().await, Heard::Message(json!({ "type": "connection_ack" })));
+            client
+        };
+        let who = async |client: &mut Client, id: &str| {
+            client.say(subscribe(id, "{ me { user { id } } }")).await;
+            let Heard::Message(next) = client.hear().await else { return json!("closed") };
+            client.hear().await;
+            next["payload"]["data"]["me"]["user"]["id"].clone()
+        };
+        let mut ours = connected("origin: https://x\r\n").await;
+        assert_eq!(who(&mut ours, "a").await, json!(person.id));
+        for foreign in ["", "origin: https://evil.example\r\n", "origin: http://x\r\n",
+            "origin: https://x.evil.example\r\n", "origin: null\r\n"]
+        {
+            assert_eq!(who(&mut connected(foreign).await, "a").await, Json::Null, "{foreign}");
+        }
+        // The session ends, and with it the connection at its next operation.
+        app.data(&session.access_token, "mutation { logout }", json!({})).await;
+        assert_eq!(who(&mut ours, "b").await, json!("closed"));
     }
 
     async fn open_connections_are_let_go_when_the_server_stops(app: TestApp) {

@@ -8,18 +8,25 @@ use std::time::Duration;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
+use crate::audit::{self, reads::ReadLog};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, migrate};
 use crate::error::{Error, Result};
-use crate::graphql::Graphql;
-use crate::identity::Identity;
+use crate::graphql::{Graphql, catalogue};
+use crate::identity::{Identity, account};
+use crate::mail::{self, Post};
+use crate::rate::{self, Rate};
+use crate::record::change::idempotency;
+use crate::record::directory::Directory;
 use crate::telemetry::Metrics;
 
 /// How often the coming months of partitioned tables are made sure of.
 const PARTITIONS_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 const PARTITIONS_AGAIN_AFTER_FAILURE: Duration = Duration::from_secs(5 * 60);
 const METRICS_UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often what has expired is removed.
+const SWEEP_EVERY: Duration = Duration::from_secs(5 * 60);
 /// How long an answer of the database to `/readyz` may take: probes give up after a second.
 const PING_TIMEOUT: Duration = Duration::from_millis(900);
 
@@ -29,7 +36,12 @@ pub struct App {
     pub config: Config,
     pub graphql: Graphql,
     pub identity: Identity,
+    pub mail: Post,
     pub metrics: Metrics,
+    pub rate: Rate,
+    pub reads: ReadLog,
+    /// The records of all rooms, by what permissions call them.
+    pub records: Directory,
     /// Set at the first signal to stop: still serving, but no longer to be sent work.
     draining: AtomicBool,
     /// Set once no migration is pending; it cannot become untrue again while this binary runs.
@@ -56,11 +68,19 @@ impl App {
     /// Puts the parts together. Nothing runs in the background before [`App::start`].
     pub fn build(config: Config, db: Db, clock: Clock) -> Result<Arc<Self>> {
         let signing_secret = config.signing_secret()?;
+        let rate = Rate::new(&config.limits, config.database.connections_max, &clock);
         Ok(Arc::new(Self {
             db,
             clock,
+            rate,
+            reads: ReadLog::default(),
             graphql: Graphql::build()?,
-            identity: Identity::new(signing_secret.reveal().as_bytes()),
+            records: Directory::of(&catalogue().records),
+            identity: Identity::new(
+                signing_secret.reveal().as_bytes(),
+                &config.identity.jwt_previous_secrets.bytes(),
+            ),
+            mail: Post::new(&config)?,
             metrics: Metrics::new().map_err(Error::internal)?,
             config,
             draining: AtomicBool::new(false),
@@ -74,6 +94,12 @@ impl App {
     pub fn start(self: &Arc<Self>) {
         self.spawn(keep_metrics(Arc::clone(self)));
         self.spawn(keep_partitions(Arc::clone(self)));
+        self.spawn(audit::sealer::keep_sealing(Arc::clone(self)));
+        // Ends by itself when the App stops: what it holds is written first.
+        self.tasks.spawn(audit::reads::keep_writing(Arc::clone(self)));
+        self.spawn(mail::deliver(Arc::clone(self), account::letter::write));
+        self.spawn(account::upkeep::keep(Arc::clone(self)));
+        self.spawn(keep_swept(Arc::clone(self)));
     }
 
     /// Runs `work` in the background until it ends or the App stops; [`App::stop`] waits for it.
@@ -137,6 +163,10 @@ impl App {
         if tokio::time::timeout(within, self.tasks.wait()).await.is_err() {
             tracing::warn!(tasks = self.tasks.len(), "background work did not end in time");
         }
+        // What the last requests read.
+        if tokio::time::timeout(within, audit::reads::write_waiting(self)).await.is_err() {
+            tracing::error!(lost = self.reads.len(), "the log of reads was not written in time");
+        }
         if tokio::time::timeout(within, self.db.close()).await.is_err() {
             tracing::warn!("the database connections did not close in time");
         }
@@ -147,6 +177,22 @@ async fn keep_metrics(app: Arc<App>) {
     loop {
         tokio::time::sleep(METRICS_UPKEEP_EVERY).await;
         app.metrics.upkeep();
+    }
+}
+
+/// Removes what has expired, in statements that hold no lock for long.
+async fn keep_swept(app: Arc<App>) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        app.rate.forget_the_rested();
+        let keys = idempotency::sweep(&app.db, &app.clock).await;
+        for (what, swept) in [("idempotency keys", keys), ("budgets", rate::sweep(&app).await)] {
+            match swept {
+                Ok(0) => {}
+                Ok(rows) => tracing::debug!(rows, what, "expired rows were removed"),
+                Err(error) => tracing::warn!(%error, what, "expired rows were not removed"),
+            }
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use uuid::Uuid;
 use crate::access::policy::{Decision, decide};
 use crate::access::{Action, Actor, Reader, Resource, Writer};
 use crate::app::App;
-use crate::db::Conn;
+use crate::browser::Browser;
+use crate::db::{Conn, EngineRead};
 use crate::error::{Error, Language, Result, say};
 
 /// Where the work came from; goes into audit entries and logs.
@@ -22,6 +23,8 @@ pub struct Origin {
     pub language: Language,
     /// The `Idempotency-Key` header, where one was sent.
     pub idempotency_key: Option<String>,
+    /// The browser behind the request, where it keeps its session in cookies.
+    pub browser: Option<Arc<Browser>>,
 }
 
 impl Origin {
@@ -33,6 +36,7 @@ impl Origin {
             user_agent: None,
             language: Language::En,
             idempotency_key: None,
+            browser: None,
         }
     }
 }
@@ -103,6 +107,11 @@ impl Ctx {
     /// A connection for one read statement, which is its own snapshot.
     pub async fn single_read(&self) -> Result<Conn> {
         self.app.db.single_read().await
+    }
+
+    /// A connection for the record engine's reads.
+    pub async fn engine_read(&self, read: EngineRead) -> Result<Conn> {
+        self.app.db.engine_read(read).await
     }
 
     /// A transaction that writes; nothing of it stays unless [`Conn::commit`] succeeds.

@@ -4,6 +4,7 @@
 // Ground: what everything stands on.
 pub mod access;
 pub mod audit;
+pub mod browser;
 pub mod cache;
 pub mod clock;
 pub mod config;
@@ -12,7 +13,9 @@ pub mod db;
 pub mod error;
 pub mod events;
 pub mod limits;
+pub mod mail;
 pub mod outbox;
+pub mod rate;
 pub mod record;
 pub mod telemetry;
 

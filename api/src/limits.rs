@@ -79,10 +79,20 @@ pub const CREDENTIAL_CACHE_ENTRIES: u64 = 10_000;
 pub const CREDENTIAL_BYTES_MAX: usize = 4 * 1024;
 /// Seconds that an access token lives.
 pub const ACCESS_TOKEN_SECONDS: i64 = 15 * 60;
+/// Seconds after a refresh in which the token that was used gives the same answer again.
+pub const REFRESH_GRACE_SECONDS: i64 = 30;
+/// Sessions of one user at the same time; one more ends the one that was longest unused.
+pub const SESSIONS_PER_USER_MAX: u64 = 100;
+/// Days that an ended session is kept.
+pub const ENDED_SESSION_DAYS: i64 = 7;
 /// Seconds by which the clocks of two nodes may differ when a token is judged.
 pub const TOKEN_LEEWAY_SECONDS: i64 = 30;
 /// Seconds between two notes of when an API key was last used.
 pub const KEY_USE_WRITTEN_SECONDS: i64 = 60;
+/// Seconds that the old secret of an API key works on beside the new one, unless asked otherwise.
+pub const KEY_OVERLAP_SECONDS: i64 = 24 * 60 * 60;
+/// The longest that may be asked for.
+pub const KEY_OVERLAP_SECONDS_MAX: i64 = 30 * 24 * 60 * 60;
 /// Password hashes computed at the same time (each takes 19 MiB).
 pub const PASSWORD_HASHES_AT_ONCE: usize = 2;
 /// Milliseconds that a sign-in waits for its turn to hash.
@@ -94,3 +104,53 @@ pub const PASSWORD_BYTES_MAX: usize = 1_024;
 pub const NAME_CHARS_MAX: usize = 255;
 /// Hours that an idempotency key is remembered.
 pub const IDEMPOTENCY_HOURS: i64 = 72;
+/// Rows that an operation may return for one point of its cost.
+pub const RATE_ROWS_PER_POINT: u64 = 100;
+/// Points that a mutation costs beside its rows.
+pub const RATE_MUTATION_POINTS: u64 = 5;
+/// Operations that a tenant registers.
+pub const PERSISTED_OPERATIONS_MAX: u64 = 1_000;
+/// Operations of one tenant that may wait for their turn.
+pub const TENANT_WAITING_MAX: usize = 1_000;
+/// Milliseconds that an SMTP server may take for one mail.
+pub const MAIL_TIMEOUT_MS: u64 = 30_000;
+/// Seconds before a mail that was not sent is tried again; four times as long each time.
+pub const MAIL_AGAIN_SECONDS: i64 = 60;
+/// Attempts after which a mail is given up.
+pub const MAIL_ATTEMPTS_MAX: i64 = 12;
+/// Days that mails which are done with, and links which ended, are kept.
+pub const MAIL_KEPT_DAYS: i64 = 30;
+/// Days that an invitation stays open.
+pub const INVITATION_DAYS: i64 = 7;
+/// Minutes that the link of a password reset works.
+pub const PASSWORD_RESET_MINUTES: i64 = 60;
+/// Seconds between two invitations to the same person.
+pub const INVITATION_AGAIN_SECONDS: i64 = 60;
+/// Milliseconds that the answer to a request for a password reset takes, whether there is such an
+/// account or not.
+pub const PASSWORD_RESET_ANSWER_MS: u64 = 250;
+/// Wrong passwords for one account before each further guess has to wait, a second at first and
+/// twice as long each time.
+pub const GUESSES_PER_ACCOUNT: i64 = 5;
+/// Wrong passwords from one address, whatever the accounts, before each further guess has to wait.
+pub const GUESSES_PER_ADDRESS: i64 = 20;
+/// Longest wait between two guesses, in seconds.
+pub const GUESS_WAIT_SECONDS_MAX: i64 = 15 * 60;
+/// Hours without a guess after which the count for an account begins anew.
+pub const GUESSES_KEPT_HOURS: i64 = 24;
+/// Days that an address from which somebody signed in is known for theirs.
+pub const KNOWN_ADDRESS_DAYS: i64 = 90;
+/// Password resets asked for from one address before each further one has to wait.
+pub const PASSWORD_RESETS_PER_ADDRESS: i64 = 10;
+/// Password resets of one account before no further mail is sent for a while.
+pub const PASSWORD_RESETS_PER_ACCOUNT: i64 = 3;
+/// Longest wait between two password resets, in seconds.
+pub const PASSWORD_RESET_WAIT_SECONDS_MAX: i64 = 60 * 60;
+/// Audit entries that one transaction seals, and that verification holds in memory.
+pub const AUDIT_ENTRIES_PER_SEAL: usize = 2_000;
+/// Places that do not agree which verification tells one by one.
+pub const AUDIT_FINDINGS_SHOWN: usize = 20;
+/// Reads that wait in memory to be written to the log of reads; more are dropped, and said so.
+pub const READ_LOG_ENTRIES_MAX: usize = 50_000;
+/// Waiting reads that are written at once instead of within a second.
+pub const READ_LOG_FLUSH_ENTRIES: usize = 1_000;

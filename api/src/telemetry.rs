@@ -15,11 +15,15 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::TryInitError;
 
 use crate::config::{Log, LogFormat};
+use crate::db::PoolState;
 
 const METADATA: Metadata<'static> = Metadata::new("pulso", Level::INFO, Some(module_path!()));
 /// Seconds; fine where GraphQL answers live, coarse where something is wrong.
 const BUCKETS_SECONDS: [f64; 13] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+
+/// Statements of one operation.
+const BUCKETS_STATEMENTS: [f64; 8] = [0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 128.0];
 
 /// Starts logging for this process; to be called once, by the command line.
 pub fn start_logging(settings: &Log) -> Result<(), TryInitError> {
@@ -51,9 +55,21 @@ pub struct Metrics {
     handle: PrometheusHandle,
     /// By route, method and status, so that a request costs one look-up.
     requests: RwLock<HashMap<RequestKind, (Counter, Histogram)>>,
+    operations: RwLock<HashMap<OperationKind, OperationMeters>>,
     in_flight: Gauge,
     websockets: Gauge,
+    turns_taken: Gauge,
+    turns_awaited: Gauge,
+    connections: [Gauge; 4],
 }
+
+/// What the connections to the database are counted by.
+const CONNECTIONS: [&str; 4] = [
+    "pulso_database_connections_max",
+    "pulso_database_connections_open",
+    "pulso_database_connections_idle",
+    "pulso_database_connections_awaited",
+];
 
 /// What requests are counted by: closed sets only, or a stranger could fill the memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,10 +79,35 @@ pub struct RequestKind {
     pub status: u16,
 }
 
+/// What operations are counted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct OperationKind {
+    /// `query` or `mutation`.
+    pub kind: &'static str,
+    pub outcome: &'static str,
+}
+
+/// What one operation took.
+#[derive(Debug, Clone, Copy)]
+pub struct OperationCost {
+    pub took: Duration,
+    pub statements: u32,
+    pub rows_read: u64,
+}
+
+#[derive(Clone)]
+struct OperationMeters {
+    count: Counter,
+    seconds: Histogram,
+    statements: Histogram,
+    rows_read: Counter,
+}
+
 impl Metrics {
     pub fn new() -> Result<Self, BuildError> {
         let recorder = PrometheusBuilder::new()
             .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS_SECONDS)?
+            .set_buckets_for_metric(Matcher::Suffix("_statements".to_owned()), &BUCKETS_STATEMENTS)?
             .build_recorder();
         describe(&recorder);
         let build = Key::from_parts(
@@ -80,7 +121,14 @@ impl Metrics {
                 .register_gauge(&Key::from_name("pulso_http_requests_in_flight"), &METADATA),
             websockets: recorder
                 .register_gauge(&Key::from_name("pulso_websocket_connections"), &METADATA),
+            turns_taken: recorder
+                .register_gauge(&Key::from_name("pulso_operations_running"), &METADATA),
+            turns_awaited: recorder
+                .register_gauge(&Key::from_name("pulso_operations_waiting"), &METADATA),
+            connections: CONNECTIONS
+                .map(|name| recorder.register_gauge(&Key::from_name(name), &METADATA)),
             requests: RwLock::new(HashMap::new()),
+            operations: RwLock::new(HashMap::new()),
             recorder,
         })
     }
@@ -108,6 +156,41 @@ impl Metrics {
         seconds.record(took.as_secs_f64());
     }
 
+    pub fn operation_finished(&self, kind: OperationKind, cost: OperationCost) {
+        let known = self.operations.read().ok().and_then(|known| known.get(&kind).cloned());
+        let meters = known.unwrap_or_else(|| {
+            let meters = self.register_operation(kind);
+            if let Ok(mut known) = self.operations.write() {
+                known.insert(kind, meters.clone());
+            }
+            meters
+        });
+        meters.count.increment(1);
+        meters.seconds.record(cost.took.as_secs_f64());
+        meters.statements.record(f64::from(cost.statements));
+        meters.rows_read.increment(cost.rows_read);
+    }
+
+    /// Somebody was refused for having no points left in this bucket.
+    pub fn rate_limited(&self, bucket: &'static str) {
+        let labels = vec![Label::new("bucket", bucket)];
+        self.counter("pulso_rate_limited_total", labels).increment(1);
+    }
+
+    /// Operations that have their turn, and that wait for it.
+    pub fn turns(&self, (taken, awaited): (usize, usize)) {
+        self.turns_taken.set(number(taken));
+        self.turns_awaited.set(number(awaited));
+    }
+
+    /// How busy the connections to the database are.
+    pub fn pool(&self, state: PoolState) {
+        let counts = [state.max, state.open, state.idle, state.waiting];
+        for (gauge, count) in self.connections.iter().zip(counts) {
+            gauge.set(number(count));
+        }
+    }
+
     /// A counter of its own for another part of the house.
     pub fn counter(&self, name: &'static str, labels: Vec<Label>) -> Counter {
         self.recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
@@ -128,6 +211,18 @@ impl Metrics {
         self.handle.run_upkeep();
     }
 
+    fn register_operation(&self, kind: OperationKind) -> OperationMeters {
+        let labels = || vec![Label::new("kind", kind.kind), Label::new("outcome", kind.outcome)];
+        let key = |name: &'static str| Key::from_parts(name, labels());
+        let histogram = |name| self.recorder.register_histogram(&key(name), &METADATA);
+        OperationMeters {
+            count: self.counter("pulso_graphql_operations_total", labels()),
+            seconds: histogram("pulso_graphql_operation_duration_seconds"),
+            statements: histogram("pulso_graphql_operation_statements"),
+            rows_read: self.counter("pulso_graphql_rows_read_total", labels()),
+        }
+    }
+
     fn register(&self, kind: RequestKind) -> (Counter, Histogram) {
         let labels = vec![
             Label::new("route", kind.route),
@@ -141,6 +236,10 @@ impl Metrics {
             self.recorder.register_histogram(&seconds, &METADATA),
         )
     }
+}
+
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
 impl fmt::Debug for Metrics {
@@ -170,17 +269,33 @@ fn describe(recorder: &PrometheusRecorder) {
         ("pulso_build_info", "Version of the running binary"),
         ("pulso_http_requests_in_flight", "Requests being worked on"),
         ("pulso_websocket_connections", "Open WebSocket connections"),
+        ("pulso_database_connections_max", "Connections for requests that there may be"),
+        ("pulso_database_connections_open", "Connections for requests that are open"),
+        ("pulso_database_connections_idle", "Open connections that nobody uses"),
+        ("pulso_database_connections_awaited", "Requests that wait for a connection"),
+        ("pulso_operations_running", "Operations that have their turn at the database"),
+        ("pulso_operations_waiting", "Operations that wait for their turn"),
     ] {
         recorder.describe_gauge(name.into(), None, about.into());
     }
-    recorder.describe_counter(
-        "pulso_http_requests_total".into(),
-        None,
-        "Requests by route, method and status".into(),
-    );
-    recorder.describe_histogram(
-        "pulso_http_request_duration_seconds".into(),
-        Some(metrics::Unit::Seconds),
-        "Time until the response was ready, by route, method and status".into(),
-    );
+    for (name, about) in [
+        ("pulso_http_requests_total", "Requests by route, method and status"),
+        ("pulso_graphql_operations_total", "GraphQL operations by kind and outcome"),
+        ("pulso_graphql_rows_read_total", "Rows that operations read from the database"),
+        ("pulso_rate_limited_total", "Operations and requests refused by a rate limit"),
+    ] {
+        recorder.describe_counter(name.into(), None, about.into());
+    }
+    let seconds = Some(metrics::Unit::Seconds);
+    for (name, unit, about) in [
+        (
+            "pulso_http_request_duration_seconds",
+            seconds,
+            "Time until the response was ready, by route, method and status",
+        ),
+        ("pulso_graphql_operation_duration_seconds", seconds, "Time that an operation took"),
+        ("pulso_graphql_operation_statements", None, "SQL statements of an operation"),
+    ] {
+        recorder.describe_histogram(name.into(), unit, about.into());
+    }
 }

@@ -11,6 +11,7 @@ mod cpu;
 mod http;
 mod load;
 mod machine;
+mod noisy;
 mod options;
 mod outcome;
 mod pages;
@@ -60,6 +61,7 @@ fn run(options: &Options) -> Outcome<Verdict> {
                 Benchmark::Pages => pages::run(options).await,
                 Benchmark::Search => search::run(options).await,
                 Benchmark::Writes => writes::run(options).await,
+                Benchmark::Noisy => noisy::run(options).await,
             }
         };
         tokio::select! {

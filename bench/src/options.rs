@@ -6,12 +6,13 @@ use std::time::Duration;
 use crate::outcome::Outcome;
 
 pub(crate) const USAGE: &str = "\
-usage: bench <reads | pages | search | writes> [options]
+usage: bench <reads | pages | search | writes | noisy> [options]
 
   reads    nested list and single record beside PostGraphile, pgbench and SQLite
   pages    first page of every order and deep pages at 1,000,000 leads
   search   words in 100,000 contacts
   writes   one update beside pgbench -N; import
+  noisy    one tenant's waiting beside another that asks for everything at once
 
 options
   --quick            little data, short rounds, budgets are printed but not judged
@@ -30,6 +31,7 @@ pub(crate) enum Benchmark {
     Pages,
     Search,
     Writes,
+    Noisy,
 }
 
 #[derive(Debug, Clone)]
@@ -53,6 +55,7 @@ impl Options {
             Some("pages") => Benchmark::Pages,
             Some("search") => Benchmark::Search,
             Some("writes") => Benchmark::Writes,
+            Some("noisy") => Benchmark::Noisy,
             Some(other) => return Err(format!("there is no benchmark {other}\n\n{USAGE}")),
             None => return Err(USAGE.to_owned()),
         };

@@ -14,7 +14,7 @@ const SELLER: &str = include_str!("../sql/seller.sql");
 
 /// The tenant that is measured, and the one beside it that must not be seen.
 const TENANT: &str = "bench";
-const NEIGHBOUR: &str = "neighbour";
+pub(crate) const NEIGHBOUR: &str = "neighbour";
 
 /// How many rows there are.
 #[derive(Debug, Clone, Copy)]

@@ -21,9 +21,17 @@ pub struct Model {
     /// Array of text.
     #[sea_orm(column_type = "JsonBinary")]
     pub scopes: Json,
+    /// Array of text: fields that may be read; empty for all of the role's.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub fields: Json,
+    /// Array of text, CIDR: where the key may be used from; empty for everywhere.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub allowed_addresses: Json,
     pub expires_at: Option<DateTimeUtc>,
     pub revoked_at: Option<DateTimeUtc>,
     pub last_used_at: Option<DateTimeUtc>,
+    /// Runs registered operations only.
+    pub persisted_only: bool,
     pub created_by: Option<Uuid>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

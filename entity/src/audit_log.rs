@@ -19,10 +19,19 @@ pub struct Model {
     pub old_values: Option<Json>,
     #[sea_orm(column_type = "JsonBinary")]
     pub new_values: Option<Json>,
+    /// Salted digests of the personal values, by side and field.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub digests: Option<Json>,
+    /// The salt and the personal values, until they are erased.
+    #[sea_orm(column_type = "JsonBinary")]
+    pub personal: Option<Json>,
     pub ip_address: Option<String>,
     pub user_agent: Option<String>,
     pub request_id: Option<String>,
     pub created_at: DateTimeUtc,
+    /// The place in the tenant's chain; none until the entry is sealed.
+    pub chain_seq: Option<i64>,
+    pub chain_hash: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

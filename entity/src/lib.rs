@@ -4,8 +4,11 @@
 //! goes through a tenant's handle. Keys are `(tenant_id, id)`; enums are text with a check in the
 //! database; money is `i64` in hundredths of the row's currency.
 
+pub mod account_token;
 pub mod api_key;
+pub mod audit_chain;
 pub mod audit_log;
+pub mod audit_seal;
 pub mod company;
 pub mod contact;
 pub mod deal;
@@ -18,10 +21,16 @@ pub mod event_id;
 pub mod idempotency_key;
 pub mod lead;
 pub mod lead_interaction;
+pub mod mail;
 pub mod org_unit;
 pub mod outbox;
+pub mod persisted_operation;
 pub mod pipeline_stage;
+pub mod rate_budget;
+pub mod read_log;
 pub mod role;
+pub mod session;
+pub mod sign_in_guard;
 pub mod tenant;
 pub mod user;
 pub mod user_role;

@@ -23,6 +23,8 @@ pub struct Model {
     pub last_login_at: Option<DateTimeUtc>,
     pub manager_id: Option<Uuid>,
     pub org_unit_id: Option<Uuid>,
+    /// The company of somebody from outside.
+    pub company_id: Option<Uuid>,
     pub external_system: Option<String>,
     pub external_id: Option<String>,
     pub created_at: DateTimeUtc,

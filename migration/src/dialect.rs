@@ -124,6 +124,31 @@ impl Dialect {
         }
     }
 
+    /// Makes a column of a table that is there refer to rows of the same tenant. SQLite adds no
+    /// constraint to a table; its documentation gives this way of writing one into the schema (ALTER
+    /// TABLE, "Making Other Kinds Of Table Schema Changes"), which touches no row.
+    pub(crate) fn add_foreign_key(self, table: &str, column: &str, target: &str) -> String {
+        let constraint = foreign_key(table, column, target);
+        match self {
+            Self::Postgres => format!("ALTER TABLE {table} ADD {constraint}"),
+            Self::Sqlite => sqlite_schema_change(
+                table,
+                &format!("substr(sql, 1, length(sql) - 1) || ', {constraint})'"),
+            ),
+        }
+    }
+
+    /// Undoes [`Dialect::add_foreign_key`].
+    pub(crate) fn drop_foreign_key(self, table: &str, column: &str, target: &str) -> String {
+        match self {
+            Self::Postgres => format!("ALTER TABLE {table} DROP CONSTRAINT fk_{table}_{column}"),
+            Self::Sqlite => {
+                let constraint = foreign_key(table, column, target);
+                sqlite_schema_change(table, &format!("replace(sql, ', {constraint}', '')"))
+            }
+        }
+    }
+
     /// An index for "has this key", where the database has one for JSON.
     pub(crate) fn json_index(self, table: &str, column: &str) -> Option<String> {
         match self {
@@ -153,6 +178,22 @@ impl Dialect {
             Self::Sqlite => vec![format!("DROP TABLE {table}_search")],
         }
     }
+}
+
+fn foreign_key(table: &str, column: &str, target: &str) -> String {
+    format!(
+        "CONSTRAINT fk_{table}_{column} FOREIGN KEY (tenant_id, {column}) \
+         REFERENCES {target} (tenant_id, id)"
+    )
+}
+
+/// One text, because its parts hold on one connection only.
+fn sqlite_schema_change(table: &str, sql: &str) -> String {
+    format!(
+        "PRAGMA writable_schema = ON; \
+         UPDATE sqlite_schema SET sql = {sql} WHERE type = 'table' AND name = '{table}'; \
+         PRAGMA writable_schema = RESET"
+    )
 }
 
 fn sqlite_search(table: &str) -> Vec<String> {

@@ -10,6 +10,11 @@ mod dialect;
 mod m20261122_000001_tenancy;
 mod m20261122_000002_crm;
 mod m20261122_000003_log;
+mod m20261122_000004_sessions;
+mod m20261122_000005_accounts;
+mod m20261122_000006_access;
+mod m20261122_000007_audit;
+mod m20261122_000008_limits;
 pub mod partitions;
 mod table;
 
@@ -36,7 +41,16 @@ pub fn steps() -> Vec<Step> {
             Step { name: stringify!($module), up: $module::up, down: $module::down }
         };
     }
-    vec![step!(m20261122_000001_tenancy), step!(m20261122_000002_crm), step!(m20261122_000003_log)]
+    vec![
+        step!(m20261122_000001_tenancy),
+        step!(m20261122_000002_crm),
+        step!(m20261122_000003_log),
+        step!(m20261122_000004_sessions),
+        step!(m20261122_000005_accounts),
+        step!(m20261122_000006_access),
+        step!(m20261122_000007_audit),
+        step!(m20261122_000008_limits),
+    ]
 }
 
 /// SeaORM's runner over [`steps`]; what was applied is kept in `seaql_migrations`.

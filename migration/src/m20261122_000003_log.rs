@@ -72,7 +72,9 @@ fn event_ids() -> Table {
     Table::owned("event_ids", Text(200)).partitioned(ByHash(8)).columns([required("event_id", Id)])
 }
 
-/// Who did what. Without foreign keys to users and keys, because it outlives them.
+/// Who did what. Without foreign keys to users and keys, because it outlives them. Personal values
+/// stand apart in `personal`, with the salt of their `digests`, and may be erased; the place in the
+/// chain and the hash are empty until the entry is sealed.
 fn audit_logs() -> Table {
     Table::owned("audit_logs", Id)
         .partitioned(ByMonth)
@@ -84,13 +86,20 @@ fn audit_logs() -> Table {
             optional("resource_id", Id),
             optional("old_values", Json),
             optional("new_values", Json),
+            optional("digests", Json),
+            optional("personal", Json),
             optional("ip_address", Text(45)),
             optional("user_agent", Text(500)),
             optional("request_id", Text(100)),
             required("created_at", Instant),
+            optional("chain_seq", BigInt).at_least(1),
+            optional("chain_hash", Text(64)),
         ])
         .index(&["resource_type", "resource_id", "id"])
         .index(&["user_id", "id"])
+        .index(&["created_at", "id"])
+        .index_where(&["id"], "chain_seq IS NULL")
+        .index_where(&["chain_seq", "id"], "chain_seq IS NOT NULL")
 }
 
 /// What others must be told, written in the transaction of its cause.

@@ -8,7 +8,8 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use uuid::Uuid;
 
 /// The tables that are cut by month where the database can.
-pub const PARTITIONED_TABLES: [&str; 3] = ["audit_logs", "events", "lead_interactions"];
+pub const PARTITIONED_TABLES: [&str; 4] =
+    ["audit_logs", "events", "lead_interactions", "read_logs"];
 
 /// A calendar month in UTC, not before January 1970, where UUID v7 begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

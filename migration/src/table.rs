@@ -177,6 +177,16 @@ impl Table {
         statements
     }
 
+    /// A tenant's table that is there already, with columns to be added to it.
+    pub(crate) fn existing(name: &'static str, soft_deleted: bool) -> Self {
+        Self { soft_deleted, ..Self::owned(name, Kind::Id) }
+    }
+
+    /// The columns that follow the key.
+    fn added_columns(&self) -> impl DoubleEndedIterator<Item = &Column> {
+        self.columns.iter().filter(|column| !matches!(column.name.as_str(), "tenant_id" | "id"))
+    }
+
     fn all_columns(&self) -> impl Iterator<Item = &Column> {
         self.columns.iter().chain(&self.last_columns)
     }
@@ -294,6 +304,46 @@ impl Table {
         };
         format!("CREATE {kind} {prefix}_{table}_{named} ON {table} ({tenant}{columns}){condition}")
     }
+}
+
+/// The statements that add columns to a table that is there.
+pub(crate) fn add_columns(dialect: Dialect, table: &Table) -> Vec<String> {
+    let name = table.name;
+    let mut statements = Vec::new();
+    for column in table.added_columns() {
+        let check = dialect.type_check(&column.name, column.kind);
+        let check = check
+            .map(|check| format!(" CONSTRAINT chk_{name}_{}_type CHECK ({check})", column.name));
+        statements.push(format!(
+            "ALTER TABLE {name} ADD COLUMN {}{}",
+            column.definition(dialect),
+            check.unwrap_or_default()
+        ));
+        if let Some(target) = column.references {
+            statements.push(dialect.add_foreign_key(name, &column.name, target));
+        }
+        if column.indexed {
+            let columns = vec![column.sort_name(), "id".to_owned()];
+            statements.push(table.create_index(&Index { columns, condition: None, unique: false }));
+        }
+    }
+    statements
+}
+
+/// The statements that take added columns away, last first.
+pub(crate) fn drop_columns(dialect: Dialect, table: &Table) -> Vec<String> {
+    let name = table.name;
+    let mut statements = Vec::new();
+    for column in table.added_columns().rev() {
+        if column.indexed {
+            statements.push(format!("DROP INDEX idx_{name}_{}", column.sort_name()));
+        }
+        if let Some(target) = column.references {
+            statements.push(dialect.drop_foreign_key(name, &column.name, target));
+        }
+        statements.push(format!("ALTER TABLE {name} DROP COLUMN {}", column.name));
+    }
+    statements
 }
 
 /// The statements that make tables, parents first.

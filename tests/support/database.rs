@@ -14,10 +14,10 @@ use super::{Backend, Fixture};
 
 /// Where tests find a PostgreSQL; `cargo xtask test` sets it.
 const URL_VARIABLE: &str = "PULSO_TEST_POSTGRES_URL";
-/// Connections of one test's pool.
-const CONNECTIONS_MAX: u32 = 6;
-/// Tests that hold a PostgreSQL database at the same time: with [`CONNECTIONS_MAX`] this stays
-/// below the server's 200.
+/// Connections of each of one test's pools: one writes, one reads for the engine.
+const CONNECTIONS_MAX: u32 = 5;
+/// Tests that hold a PostgreSQL database at the same time: with twice [`CONNECTIONS_MAX`] and four
+/// more each this stays below the server's 400.
 const TESTS_AT_ONCE: usize = 24;
 
 static POSTGRES_SLOTS: Semaphore = Semaphore::const_new(TESTS_AT_ONCE);

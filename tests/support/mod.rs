@@ -4,13 +4,14 @@
 pub mod app;
 pub mod data;
 pub mod database;
+pub mod importing;
 pub mod reads;
 pub mod rows;
 pub mod seed;
 pub mod sources;
 pub mod writing;
 
-pub use app::TestApp;
+pub use app::{TestApp, now};
 pub use database::TestDb;
 
 /// The two databases that everything must behave alike on.

@@ -352,3 +352,25 @@ fn mutation(field: &str, arguments: &Json, selection: &str) -> String {
     let given: Vec<String> = names.iter().map(|name| format!("{name}: ${name}")).collect();
     format!("mutation({}) {{ {field}({}) {selection} }}", declared.join(", "), given.join(", "))
 }
+
+pub const CNPJ: &str = "11222333000181";
+
+/// What a refusal says: code and field.
+pub fn at(code: &str, field: &str) -> (String, Option<String>) {
+    (code.to_owned(), Some(field.to_owned()))
+}
+
+/// A refusal that blames no field.
+pub fn nowhere(code: &str) -> (String, Option<String>) {
+    (code.to_owned(), None)
+}
+
+/// The code of a refusal.
+pub fn code(answer: &Json) -> &str {
+    answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("{answer:#}"))
+}
+
+/// The field that is to blame for it.
+pub fn field(answer: &Json) -> &str {
+    answer["errors"][0]["extensions"]["field"].as_str().unwrap_or_else(|| panic!("{answer:#}"))
+}

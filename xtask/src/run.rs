@@ -34,6 +34,15 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
+    // What `cargo run` sets for us would reach build scripts, some of which are run anew whenever
+    // it differs: half the dependencies would be rebuilt after every plain `cargo` command.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        }) {
+            command.env_remove(&name);
+        }
+    }
     command
 }
 

@@ -8,15 +8,19 @@ mod permissions;
 mod permit;
 pub mod policy;
 mod resource;
+mod rows;
+mod scope;
 
 use std::sync::Arc;
 
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-pub use permissions::{FieldRule, Permissions, ScopeKind, parse_key_scope};
+pub use permissions::{FieldRule, Permissions, parse_key_field, parse_key_scope};
 pub use permit::{Permit, Reader, SystemHandle, Writer};
 pub use resource::{Action, Resource};
+pub use rows::RowRule;
+pub use scope::{Reach, ScopeKind};
 
 /// Who is asking: a user (human or service account) of one tenant, through a token or an API key.
 #[derive(Debug, Clone)]
@@ -26,6 +30,10 @@ pub struct Actor {
     pub user_id: Uuid,
     /// The API key used, when one was.
     pub api_key_id: Option<Uuid>,
+    /// The key runs registered operations only.
+    pub persisted_only: bool,
+    /// The session behind the access token, when one was used.
+    pub session_id: Option<Uuid>,
     pub role_names: Arc<[String]>,
     pub permissions: Arc<Permissions>,
     /// The user and everyone below them, for the scope `team`; the user alone where no grant asks.
@@ -33,6 +41,8 @@ pub struct Actor {
     /// The user and everyone of their org unit and the units below it, for the scope `org_unit`; the
     /// user alone where no grant asks.
     pub org_unit_members: Arc<[Uuid]>,
+    /// The company that the user belongs to, for the scope `company`: somebody from outside.
+    pub company_id: Option<Uuid>,
 }
 
 /// What a tenant's settings mean for its requests.
@@ -45,12 +55,4 @@ pub struct TenantProfile {
     pub currency: String,
     /// `pt-BR` or `en`.
     pub language: String,
-}
-
-/// Which rows of a resource a permitted caller may touch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RowRule {
-    All,
-    /// Only rows whose owner path ends at one of these users.
-    Owners(Arc<[Uuid]>),
 }

@@ -71,6 +71,16 @@ impl Reader {
     pub fn field(&self, name: &str) -> FieldRule {
         self.permissions.field(self.resource, name)
     }
+
+    /// Whether this caller may follow a relation whose id the field `via` holds, where one does.
+    pub fn follows(&self, relation: &str, via: Option<&str>) -> bool {
+        self.permissions.follows(self.resource, relation, via)
+    }
+
+    /// Whether every field may be read: what answers that are no record's need.
+    pub fn is_whole(&self) -> bool {
+        self.permissions.reads_whole(self.resource)
+    }
 }
 
 impl Writer {

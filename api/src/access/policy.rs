@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::{Action, Actor, Resource, RowRule, ScopeKind};
 
 /// What the policy answers.
@@ -13,15 +15,17 @@ pub enum Decision {
 
 /// May `actor` do `action` on `resource`, and on which rows?
 pub fn decide(actor: &Actor, action: Action, resource: Resource) -> Decision {
-    match actor.permissions.scope(resource, action) {
-        None => Decision::Deny,
-        Some(ScopeKind::All) => Decision::Allow(RowRule::All),
-        Some(ScopeKind::Own) => {
-            Decision::Allow(RowRule::Owners(Arc::from([actor.user_id].as_slice())))
-        }
-        Some(ScopeKind::Team) => Decision::Allow(RowRule::Owners(Arc::clone(&actor.team))),
-        Some(ScopeKind::OrgUnit) => {
-            Decision::Allow(RowRule::Owners(Arc::clone(&actor.org_unit_members)))
-        }
-    }
+    let Some(reach) = actor.permissions.reach(resource, action) else { return Decision::Deny };
+    let owners: Option<Arc<[Uuid]>> = match reach.people() {
+        Some(ScopeKind::All) => return Decision::Allow(RowRule::All),
+        Some(ScopeKind::Own) => Some(Arc::from([actor.user_id].as_slice())),
+        Some(ScopeKind::Team) => Some(Arc::clone(&actor.team)),
+        Some(ScopeKind::OrgUnit) => Some(Arc::clone(&actor.org_unit_members)),
+        Some(ScopeKind::Company) | None => None,
+    };
+    Decision::Allow(match (owners, reach.is_of_company()) {
+        (None, _) => RowRule::Company(actor.company_id),
+        (Some(owners), false) => RowRule::Owners(owners),
+        (Some(owners), true) => RowRule::Either(owners, actor.company_id),
+    })
 }

@@ -14,12 +14,14 @@ pub enum Resource {
     OrgUnits,
     Roles,
     ApiKeys,
+    /// The profile and the settings of the tenant itself.
+    Tenants,
     AuditLogs,
     Events,
 }
 
 impl Resource {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Companies,
         Self::Contacts,
         Self::Leads,
@@ -31,6 +33,7 @@ impl Resource {
         Self::OrgUnits,
         Self::Roles,
         Self::ApiKeys,
+        Self::Tenants,
         Self::AuditLogs,
         Self::Events,
     ];
@@ -48,6 +51,7 @@ impl Resource {
             Self::OrgUnits => "org_units",
             Self::Roles => "roles",
             Self::ApiKeys => "api_keys",
+            Self::Tenants => "tenants",
             Self::AuditLogs => "audit_logs",
             Self::Events => "events",
         }

@@ -1,17 +1,41 @@
-//! The audit trail: who changed what, from what to what, written in the transaction of the change.
-//! Entries are not chained here (a chain would make a tenant's writers queue); that is a sealer's
-//! work.
+//! The audit trail: who changed what, from what to what, written in the transaction of the change;
+//! and the log of who read personal data and analytics. `docs/audit.md` is for whoever checks it.
+//!
+//! Entries are written unchained, because a chain would make a tenant's writers queue. The
+//! [`sealer`] chains what was committed within a second: one hash chain per tenant, in the order of
+//! sealing, closed month by month. [`verify`] finds any later change of it.
+//!
+//! Invariants:
+//! - an entry is never changed: it is sealed once, and its personal values may be erased once;
+//! - personal values stand apart from the rest, and the chain covers only their salted digests, so
+//!   that a person can be forgotten and the chain still agrees.
+//!
+//! Not here: what is personal (declarations say so), and who may read the trail (the policy does).
+
+mod canonical;
+mod chain;
+mod entry;
+mod erase;
+pub mod reads;
+pub mod sealer;
+mod store;
+pub mod values;
+pub mod verify;
 
 use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::access::Permit;
 use crate::clock::Clock;
-use crate::ctx::{Ctx, Origin};
+use crate::ctx::Ctx;
 use crate::db::{Conn, NullOf, Value};
 use crate::error::Result;
 
-const COLUMNS: [&str; 13] = [
+pub use entry::{Author, Draft, Entry};
+pub use erase::erase;
+pub(crate) use erase::forget;
+
+const COLUMNS: [&str; 15] = [
     "tenant_id",
     "id",
     "user_id",
@@ -21,6 +45,8 @@ const COLUMNS: [&str; 13] = [
     "resource_id",
     "old_values",
     "new_values",
+    "digests",
+    "personal",
     "ip_address",
     "user_agent",
     "request_id",
@@ -29,36 +55,21 @@ const COLUMNS: [&str; 13] = [
 const USER_AGENT_CHARS_MAX: usize = 500;
 const REQUEST_ID_CHARS_MAX: usize = 100;
 
-/// One thing that was done.
-#[derive(Debug)]
-pub struct Entry {
-    /// `lead.update`
-    pub action: String,
-    pub resource: &'static str,
-    pub resource_id: Uuid,
-    /// The fields that changed, as they were; absent for a creation.
-    pub old: Option<Json>,
-    /// The fields that changed, as they are; absent for a removal.
-    pub new: Option<Json>,
+fn id(value: Option<Uuid>) -> Value {
+    value.map_or(Value::Null(NullOf::Id), Value::Id)
 }
 
-/// Who did it, for work that has no [`Ctx`]: a sign-in, the command line, a job.
-#[derive(Debug, Clone, Copy)]
-pub struct Author<'a> {
-    /// Nobody signed in: the operator at the command line, or the server itself.
-    pub user_id: Option<Uuid>,
-    pub api_key_id: Option<Uuid>,
-    pub origin: &'a Origin,
+fn text(value: Option<String>) -> Value {
+    value.map_or(Value::Null(NullOf::Text), Value::Text)
 }
 
-impl<'a> Author<'a> {
-    pub fn of(ctx: &'a Ctx) -> Self {
-        Self {
-            user_id: Some(ctx.actor.user_id),
-            api_key_id: ctx.actor.api_key_id,
-            origin: &ctx.origin,
-        }
-    }
+fn json(value: Option<Json>) -> Value {
+    value.map_or(Value::Null(NullOf::Json), Value::Json)
+}
+
+/// The first characters of a text from outside, as many as its column takes.
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
 }
 
 /// Writes a caller's entries in the transaction of `conn`.
@@ -66,7 +77,7 @@ pub async fn append(
     ctx: &Ctx,
     conn: &Conn,
     permit: &impl Permit,
-    entries: Vec<Entry>,
+    entries: Vec<impl Into<Draft>>,
 ) -> Result<()> {
     append_by(&ctx.app.clock, conn, permit, Author::of(ctx), entries).await
 }
@@ -77,17 +88,16 @@ pub async fn append_by(
     conn: &Conn,
     permit: &impl Permit,
     author: Author<'_>,
-    entries: Vec<Entry>,
+    entries: Vec<impl Into<Draft>>,
 ) -> Result<()> {
     let origin = author.origin;
-    let id = |value: Option<Uuid>| value.map_or(Value::Null(NullOf::Id), Value::Id);
-    let text = |value: Option<String>| value.map_or(Value::Null(NullOf::Text), Value::Text);
-    let json = |value: Option<Json>| value.map_or(Value::Null(NullOf::Json), Value::Json);
-    let cut = |text: &str, most: usize| text.chars().take(most).collect::<String>();
     let now = clock.now();
     let rows = entries
         .into_iter()
         .map(|entry| {
+            let draft: Draft = entry.into();
+            let (digests, personal) = (draft.digests(), draft.personal());
+            let entry = draft.entry;
             vec![
                 Value::Id(permit.tenant_id()),
                 Value::Id(clock.new_id()),
@@ -98,6 +108,8 @@ pub async fn append_by(
                 Value::Id(entry.resource_id),
                 json(entry.old),
                 json(entry.new),
+                json(digests),
+                json(personal),
                 text(origin.ip.map(|ip| ip.to_string())),
                 text(origin.user_agent.as_deref().map(|agent| cut(agent, USER_AGENT_CHARS_MAX))),
                 Value::Text(cut(&origin.request_id, REQUEST_ID_CHARS_MAX)),

@@ -8,9 +8,11 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
+use super::bi_role::{self, BiRoleCommand};
 use crate::app::App;
 use crate::error::{Error, Result, say};
-use crate::identity::{api_key, demo, role, tenant, user};
+use crate::identity::tenant::lifecycle::Turn;
+use crate::identity::{api_key, demo, operator, role, tenant, user};
 
 #[derive(Debug, Subcommand)]
 pub enum Admin {
@@ -26,6 +28,9 @@ pub enum Admin {
     /// Roles of a tenant
     #[command(subcommand)]
     Role(RoleCommand),
+    /// Roles of PostgreSQL that read one tenant with SQL (Metabase, Grafana)
+    #[command(subcommand)]
+    BiRole(BiRoleCommand),
 }
 
 #[derive(Debug, Subcommand)]
@@ -34,6 +39,19 @@ pub enum TenantCommand {
     Create(TenantCreate),
     /// List all tenants
     List,
+    /// Stop all credentials of a tenant, within a second
+    Suspend { slug: String },
+    /// Let a suspended tenant work again
+    Resume { slug: String },
+    /// Suspend a tenant that may be removed for good after a waiting period
+    Delete {
+        slug: String,
+        /// Days until then, in which it can be restored
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3650))]
+        after_days: u16,
+    },
+    /// Take a deletion back
+    Restore { slug: String },
 }
 
 #[derive(Debug, Args)]
@@ -174,6 +192,12 @@ pub async fn execute(app: &Arc<App>, command: Admin) -> Result<Answer> {
     match command {
         Admin::Tenant(TenantCommand::Create(args)) => create_tenant(app, args).await,
         Admin::Tenant(TenantCommand::List) => list_tenants(app).await,
+        Admin::Tenant(TenantCommand::Suspend { slug }) => turn(app, &slug, Turn::Suspend).await,
+        Admin::Tenant(TenantCommand::Resume { slug }) => turn(app, &slug, Turn::Resume).await,
+        Admin::Tenant(TenantCommand::Delete { slug, after_days }) => {
+            turn(app, &slug, Turn::Delete { after_days }).await
+        }
+        Admin::Tenant(TenantCommand::Restore { slug }) => turn(app, &slug, Turn::Restore).await,
         Admin::User(UserCommand::Create(args)) => create_user(app, args).await,
         Admin::Key(KeyCommand::Create(args)) => create_key(app, args).await,
         Admin::Key(KeyCommand::List { tenant }) => list_keys(app, &tenant).await,
@@ -188,6 +212,7 @@ pub async fn execute(app: &Arc<App>, command: Admin) -> Result<Answer> {
             Ok(Answer { lines: Vec::new(), notes: vec![note] })
         }
         Admin::Role(RoleCommand::List { tenant }) => list_roles(app, &tenant).await,
+        Admin::BiRole(command) => Box::pin(bi_role::execute(app, command)).await,
     }
 }
 
@@ -197,20 +222,40 @@ async fn create_tenant(app: &Arc<App>, args: TenantCreate) -> Result<Answer> {
         currency: args.currency,
         language: args.language,
     };
-    let id = tenant::service::create(app, &args.slug, &args.name, options).await?;
+    let id = operator::create_tenant(app, &args.slug, &args.name, options).await?;
     Ok(Answer::new(id.to_string(), format!("Tenant \"{}\" is made. Its id:", args.slug)))
 }
 
 async fn list_tenants(app: &Arc<App>) -> Result<Answer> {
     let tenants = tenant::service::list(app).await?;
     let rows = tenants.into_iter().map(|tenant| {
-        let state = if tenant.suspended_at.is_some() { "suspended" } else { "active" };
+        let state = match (tenant.purge_at, tenant.suspended_at) {
+            (Some(_), _) => "deleted",
+            (None, Some(_)) => "suspended",
+            (None, None) => "active",
+        };
         format!(
             "{}\t{}\t{}\t{}\t{}\t{}\t{state}",
             tenant.slug, tenant.name, tenant.time_zone, tenant.currency, tenant.language, tenant.id
         )
     });
     Ok(Answer::table("slug\tname\ttime zone\tcurrency\tlanguage\tid\tstate", rows))
+}
+
+async fn turn(app: &Arc<App>, slug: &str, turn: Turn) -> Result<Answer> {
+    let tenant = tenant::lifecycle::turn(app, slug, turn).await?;
+    let note = match (tenant.purge_at, tenant.suspended_at) {
+        (Some(at), _) => format!(
+            "Tenant \"{slug}\" is deleted: its credentials stop within a second, and until {} it can \
+             be restored.",
+            shown(Some(at))
+        ),
+        (None, Some(_)) => {
+            format!("Tenant \"{slug}\" is suspended: its credentials stop within a second.")
+        }
+        (None, None) => format!("Tenant \"{slug}\" is active."),
+    };
+    Ok(Answer { lines: Vec::new(), notes: vec![note] })
 }
 
 async fn create_user(app: &Arc<App>, args: UserCreate) -> Result<Answer> {
@@ -225,7 +270,7 @@ async fn create_user(app: &Arc<App>, args: UserCreate) -> Result<Answer> {
         manager_id: None,
         org_unit_id: None,
     };
-    let id = user::service::create(app, tenant.id, input).await?;
+    let id = operator::create_user(app, tenant.id, input).await?;
     Ok(match generated {
         Some(password) => {
             Answer::new(password, format!("User {id} is made. The password, shown this once:"))
@@ -237,8 +282,16 @@ async fn create_user(app: &Arc<App>, args: UserCreate) -> Result<Answer> {
 async fn create_key(app: &Arc<App>, args: KeyCreate) -> Result<Answer> {
     let expires_at =
         args.expires_in_days.map(|days| app.clock.now() + TimeDelta::days(i64::from(days)));
-    let (tenant, role, name) = (&args.tenant, &args.role, &args.name);
-    let key = api_key::service::create(app, tenant, role, name, &args.scopes, expires_at).await?;
+    let tenant = tenant::service::named(app, &args.tenant).await?;
+    let input = api_key::service::KeyInput {
+        role: args.role.clone(),
+        name: args.name.clone(),
+        scopes: args.scopes,
+        expires_at,
+        ..api_key::service::KeyInput::default()
+    };
+    let key = operator::create_key(app, tenant.id, input).await?;
+    let (role, name) = (&args.role, &args.name);
     Ok(Answer::new(key, format!("Key \"{name}\" of role {role} is made; it is shown this once.")))
 }
 

@@ -6,12 +6,14 @@
 //! A new command is a variant of `Command` and an arm of `dispatch`.
 
 pub mod admin;
+pub mod bi_role;
 mod demo;
 mod doctor;
 mod flags;
 mod import;
 mod migrate;
 mod serve;
+pub mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -29,6 +31,10 @@ use flags::{CommandFlags, ServeFlags};
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+/// Room for the deepest request that the limits allow, also in an unoptimised build. Only what is
+/// used takes memory.
+const THREAD_STACK_BYTES: usize = 8 * 1024 * 1024;
+
 /// How long a command's connections may take to close.
 const ENDING: Duration = Duration::from_secs(5);
 
@@ -82,6 +88,13 @@ enum Command {
         #[command(flatten)]
         args: import::ImportOrder,
     },
+    /// Compute again what is sealed, and tell where it does not agree
+    Verify {
+        #[command(flatten)]
+        flags: CommandFlags,
+        #[command(subcommand)]
+        what: verify::Verify,
+    },
     /// Print the GraphQL schema
     Schema,
     /// Print the configuration (secrets redacted), the database's version and its migrations
@@ -134,7 +147,8 @@ pub fn run() -> ExitCode {
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return complain(FAILED, "a TLS provider was installed twice");
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut threads = tokio::runtime::Builder::new_multi_thread();
+    let runtime = match threads.enable_all().thread_stack_size(THREAD_STACK_BYTES).build() {
         Ok(runtime) => runtime,
         Err(error) => return complain(FAILED, &format!("cannot start the runtime: {error}")),
     };
@@ -167,6 +181,12 @@ async fn dispatch(cli: Cli) -> Done {
             app.stop(ENDING).await;
             done
         }
+        Some(Command::Verify { flags, what }) => {
+            let app = open(flags).await?;
+            let done = verify::run(&app, what).await;
+            app.stop(ENDING).await;
+            done
+        }
         Some(Command::Schema) => print(crate::graphql::Graphql::build()?.sdl().trim_end()),
         Some(Command::Doctor { example: true, .. }) => print(crate::config::example().trim_end()),
         Some(Command::Doctor { example: false, flags }) => doctor::run(flags).await,
@@ -180,6 +200,8 @@ pub(crate) async fn open(flags: CommandFlags) -> Result<Arc<App>, Failure> {
     let db = connect(&config).await?;
     let app = App::build(config, db, Clock::system())?;
     refuse_pending(&app).await?;
+    // It may be the first to write in a month.
+    app.db.ensure_partitions(app.clock.now()).await?;
     Ok(app)
 }
 

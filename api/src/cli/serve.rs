@@ -40,10 +40,15 @@ pub(super) async fn run(flags: ServeFlags) -> Done {
         }));
     let (first, second) = signals()?;
     let served = tokio::select! {
-        served = server::serve(app, listener, first, grace) => served,
+        served = server::serve(app, listener, first, after(grace)) => served,
         () = second => return Err(Failure::Failed("stopped at once by a second signal".to_owned())),
     };
     served.map_err(|error| Failure::Failed(format!("the server failed: {error}")))
+}
+
+/// Begins to wait when it is first asked, which is at the signal.
+async fn after(grace: Duration) {
+    tokio::time::sleep(grace).await;
 }
 
 async fn listen(config: &Config) -> Result<TcpListener, Failure> {

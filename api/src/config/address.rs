@@ -65,8 +65,13 @@ impl OriginPattern {
     }
 
     pub fn allows(&self, origin: &str) -> bool {
+        self.0 == "*" || self.names(origin)
+    }
+
+    /// As [`OriginPattern::allows`], where `*` is not enough: for pages that are trusted with cookies.
+    pub fn names(&self, origin: &str) -> bool {
         if self.0 == "*" {
-            return true;
+            return false;
         }
         match self.0.strip_suffix(":*") {
             Some(host) => origin

@@ -1,12 +1,17 @@
-//! Signing of access tokens.
+//! Signing of tokens, and how long sessions live.
 //!
-//! Reads `PULSO_JWT_SECRET` (also as `PULSO_JWT_SECRET_FILE`).
+//! Reads `PULSO_JWT_SECRET` (also as `PULSO_JWT_SECRET_FILE`), `PULSO_JWT_PREVIOUS_SECRETS` (also as
+//! `PULSO_JWT_PREVIOUS_SECRETS_FILE`), `PULSO_SESSION_IDLE_HOURS`, `PULSO_SESSION_LIFETIME_HOURS`.
 
-use super::secret::Secret;
-use super::setting::settings;
+use chrono::TimeDelta;
+
+use super::secret::{SECRET_BYTES_MIN, Secret};
+use super::setting::{Shape, settings};
+use super::sources::Values;
+use super::value::Value;
 
 settings! {
-    /// Signing of access tokens.
+    /// Signing of tokens, and how long sessions live.
     Identity, "Identity";
 
     /// Secret that signs access tokens, 32 bytes or more; the same on every node.
@@ -15,4 +20,76 @@ settings! {
         default_note: "on SQLite made once and kept beside the database; on PostgreSQL required",
         example: "\"at least 32 random bytes, e.g. openssl rand -base64 48\""
     };
+
+    /// Secrets whose tokens are believed too, so that jwt_secret can change without anybody having
+    /// to sign in again: the one before, or the one to come.
+    "jwt_previous_secrets" jwt_previous_secrets: PreviousSecrets = PreviousSecrets::default(), {
+        secret: true
+    };
+
+    /// Hours after which a session that was not refreshed ends.
+    "session_idle_hours" session_idle_hours: u32 = 14 * 24;
+
+    /// Hours after which a session ends however much it is used.
+    "session_lifetime_hours" session_lifetime_hours: u32 = 90 * 24;
+}
+
+/// Secrets that no longer, or not yet, sign.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PreviousSecrets(Vec<Secret>);
+
+impl PreviousSecrets {
+    pub fn new(secrets: Vec<Secret>) -> Self {
+        Self(secrets)
+    }
+
+    pub(crate) fn bytes(&self) -> Vec<&[u8]> {
+        self.0.iter().map(|secret| secret.reveal().as_bytes()).collect()
+    }
+}
+
+impl Value for PreviousSecrets {
+    const SHAPE: Shape = Shape::List;
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let secrets: Vec<Secret> = Vec::from_text(text)?;
+        if secrets.iter().any(|secret| secret.reveal().len() < SECRET_BYTES_MIN) {
+            return Err(format!("each must have at least {SECRET_BYTES_MIN} bytes"));
+        }
+        Ok(Self(secrets))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        self.0.is_empty().then(|| "[]".to_owned())
+    }
+
+    fn shown(&self) -> String {
+        if self.0.is_empty() { "[]".to_owned() } else { format!("({} redacted)", self.0.len()) }
+    }
+}
+
+impl Identity {
+    /// Without a refresh for this long, a session ends.
+    pub fn session_idle(&self) -> TimeDelta {
+        TimeDelta::hours(i64::from(self.session_idle_hours))
+    }
+
+    /// However much it is used, a session ends after this long.
+    pub fn session_lifetime(&self) -> TimeDelta {
+        TimeDelta::hours(i64::from(self.session_lifetime_hours))
+    }
+
+    /// What one value alone cannot tell.
+    pub(super) fn check(&self, values: &mut Values<'_>) {
+        // A century: beyond it dates stop making sense before anybody has to sign in again.
+        let hours_max = 100 * 366 * 24;
+        for (key, hours) in [
+            ("session_idle_hours", self.session_idle_hours),
+            ("session_lifetime_hours", self.session_lifetime_hours),
+        ] {
+            if !(1..=hours_max).contains(&hours) {
+                values.problem(values.source_of(key), format!("must be 1 to {hours_max}"));
+            }
+        }
+    }
 }

@@ -11,7 +11,9 @@ mod database;
 mod example;
 mod graphql;
 mod identity;
+mod limits;
 mod log;
+mod mail;
 mod secret;
 mod server;
 mod setting;
@@ -25,8 +27,10 @@ pub use address::{IpRange, OriginPattern};
 pub use database::{Database, DatabaseUrl, Demo};
 pub use example::example;
 pub use graphql::{GraphqlDoor, Introspection};
-pub use identity::Identity;
+pub use identity::{Identity, PreviousSecrets};
+pub use limits::Limits;
 pub use log::{Log, LogFormat};
+pub use mail::{Mail, SmtpTls};
 pub use secret::{SECRET_BYTES_MIN, Secret};
 pub use server::Server;
 pub use setting::{Setting, Shape};
@@ -41,6 +45,8 @@ pub struct Config {
     pub database: Database,
     pub identity: Identity,
     pub graphql: GraphqlDoor,
+    pub limits: Limits,
+    pub mail: Mail,
     pub log: Log,
     /// What was odd but not wrong; `serve` logs it.
     pub warnings: Vec<String>,
@@ -56,8 +62,16 @@ pub enum Purpose {
 
 /// Every setting, in the order of the example file.
 pub fn settings() -> Vec<Setting> {
-    [Server::SETTINGS, Database::SETTINGS, Identity::SETTINGS, GraphqlDoor::SETTINGS, Log::SETTINGS]
-        .concat()
+    [
+        Server::SETTINGS,
+        Database::SETTINGS,
+        Identity::SETTINGS,
+        GraphqlDoor::SETTINGS,
+        Limits::SETTINGS,
+        Mail::SETTINGS,
+        Log::SETTINGS,
+    ]
+    .concat()
 }
 
 impl Config {
@@ -70,6 +84,8 @@ impl Config {
             database: Database::read(&mut values),
             identity: Identity::read(&mut values),
             graphql: GraphqlDoor::read(&mut values),
+            limits: Limits::read(&mut values),
+            mail: Mail::read(&mut values),
             log: Log::read(&mut values),
             warnings: Vec::new(),
             provenance: BTreeMap::new(),
@@ -97,6 +113,8 @@ impl Config {
         if let Err(message) = crate::telemetry::check_directives(&self.log.level) {
             values.problem(values.source_of("log_level"), message);
         }
+        self.mail.check(values);
+        self.identity.check(values);
         match &self.identity.jwt_secret {
             Some(secret) if secret.reveal().len() < SECRET_BYTES_MIN => values.problem(
                 values.source_of("jwt_secret"),
@@ -142,6 +160,8 @@ impl Config {
         self.database.shown(&mut pairs);
         self.identity.shown(&mut pairs);
         self.graphql.shown(&mut pairs);
+        self.limits.shown(&mut pairs);
+        self.mail.shown(&mut pairs);
         self.log.shown(&mut pairs);
         pairs
             .into_iter()

@@ -7,7 +7,7 @@ use entity::company::{Column, Entity};
 use super::{contact, deal, lead};
 use crate::access::Resource;
 use crate::identity::user;
-use crate::record::declare::{Changes, Default, OnDestroy, OwnerPath, field};
+use crate::record::declare::{Changes, CompanyPath, Default, OnDestroy, OwnerPath, field};
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Kind, Record, checks, declare};
 
@@ -37,6 +37,7 @@ fn declaration() -> Record {
         )
         .external(Column::ExternalSystem, Column::ExternalId)
         .owned_by(OwnerPath::Column("owner_id"))
+        .of_company(CompanyPath::Column("id"))
         .searched(&["name", "trade_name", "cnpj"])
         .changes(Changes {
             enabled: true,

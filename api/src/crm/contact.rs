@@ -7,7 +7,7 @@ use entity::contact::{Column, Entity};
 use super::{company, deal, lead};
 use crate::access::Resource;
 use crate::identity::user;
-use crate::record::declare::{Changes, Default, OnDestroy, OwnerPath, field};
+use crate::record::declare::{Changes, CompanyPath, Default, OnDestroy, OwnerPath, field};
 use crate::record::{Kind, Record, checks, declare};
 
 pub fn record() -> &'static Record {
@@ -25,6 +25,7 @@ fn declaration() -> Record {
         )
         .external(Column::ExternalSystem, Column::ExternalId)
         .owned_by(OwnerPath::Column("owner_id"))
+        .of_company(CompanyPath::Column("company_id"))
         .searched(&["full_name", "email", "job_title"])
         .changes(Changes {
             enabled: true,

@@ -7,7 +7,7 @@ use entity::deal_activity::{Column, Entity};
 use super::deal;
 use crate::access::Resource;
 use crate::identity::user;
-use crate::record::declare::{Changes, Default, OwnerPath, field};
+use crate::record::declare::{Changes, CompanyPath, Default, OwnerPath, field};
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Kind, Record, declare};
 
@@ -46,6 +46,7 @@ fn declaration() -> Record {
             Column::Version,
         )
         .owned_by(OwnerPath::Column("owner_id"))
+        .of_company(CompanyPath::Through("deal"))
         .changes(Changes {
             enabled: true,
             emits: Some(("growth", "deal_activity")),

@@ -1,8 +1,8 @@
 //! Customers and what may become of them: companies and their people, leads and the talks with
 //! them, deals on their way through the stages.
 //!
-//! Invariants: a deal always has a stage and an owner; a lead moves only along its machine; money
-//! has a currency.
+//! Invariants: a deal always has a stage and an owner, and no negative value; a lead moves only along
+//! its machine; money has a currency.
 //!
 //! Not here: contracts and invoices (finance), goals and sales (goals).
 
@@ -23,7 +23,7 @@ pub fn records() -> Vec<&'static Record> {
         company::record(),
         contact::record(),
         lead::record::record(),
-        lead_interaction::record(),
+        lead_interaction::record::record(),
         pipeline_stage::record(),
         deal::record::record(),
         deal_activity::record(),

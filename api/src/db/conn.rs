@@ -3,14 +3,12 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use futures::TryStreamExt;
-use futures::stream::BoxStream;
-use sqlx::pool::PoolConnection;
-use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 
+use super::lease::{Lease, Open};
+use super::pipeline::Reading;
+use super::pool::Pooled;
 use super::row::Row;
-use super::value::{pg_arguments, sqlite_arguments};
 use super::{Dialect, Statement, Value};
 use crate::access::Permit;
 use crate::error::{Error, Result, say};
@@ -21,23 +19,65 @@ const INSERT_ROWS_MAX: usize = 500;
 
 /// A connection. Dropping it without [`Conn::commit`] rolls back.
 pub struct Conn {
-    inner: Mutex<Inner>,
+    driver: Mutex<Driver>,
     dialect: Dialect,
     statements: AtomicU32,
     rows: AtomicU64,
 }
 
-pub(super) enum Inner {
-    Postgres(PoolConnection<Postgres>),
-    PostgresTransaction(Transaction<'static, Postgres>),
-    Sqlite(PoolConnection<Sqlite>),
-    SqliteTransaction(Transaction<'static, Sqlite>),
+/// How statements reach the database.
+enum Driver {
+    Session(Lease),
+    Reading(Reading),
+}
+
+/// The session of a connection, for one statement.
+pub(super) struct Held<'c>(MutexGuard<'c, Driver>);
+
+impl Held<'_> {
+    /// Counts the statement as under way. Whoever calls this calls [`Lease::done`].
+    pub(super) fn lease(&mut self) -> sqlx::Result<&mut Lease> {
+        match &mut *self.0 {
+            Driver::Session(lease) => {
+                lease.begin_statement();
+                Ok(lease)
+            }
+            Driver::Reading(_) => {
+                Err(sqlx::Error::Configuration("this connection only reads for the engine".into()))
+            }
+        }
+    }
 }
 
 impl Conn {
-    pub(super) fn new(inner: Inner, dialect: Dialect) -> Self {
+    /// For single statements.
+    pub(super) async fn plain(pooled: Pooled, dialect: Dialect) -> Result<Self> {
+        Self::begin(pooled, dialect, Open::Nothing).await
+    }
+
+    /// For several statements that see one state of the database.
+    pub(super) async fn snapshot(pooled: Pooled, dialect: Dialect) -> Result<Self> {
+        Self::begin(pooled, dialect, Open::Snapshot).await
+    }
+
+    /// For statements that write.
+    pub(super) async fn transaction(pooled: Pooled, dialect: Dialect) -> Result<Self> {
+        Self::begin(pooled, dialect, Open::Transaction).await
+    }
+
+    async fn begin(pooled: Pooled, dialect: Dialect, open: Open) -> Result<Self> {
+        let lease = Lease::begin(pooled, dialect, open).await.map_err(translate)?;
+        Ok(Self::over(Driver::Session(lease), dialect))
+    }
+
+    /// For the engine's reads on PostgreSQL.
+    pub(super) fn reading(reading: Reading) -> Self {
+        Self::over(Driver::Reading(reading), Dialect::Postgres)
+    }
+
+    fn over(driver: Driver, dialect: Dialect) -> Self {
         Self {
-            inner: Mutex::new(inner),
+            driver: Mutex::new(driver),
             dialect,
             statements: AtomicU32::new(0),
             rows: AtomicU64::new(0),
@@ -53,34 +93,23 @@ impl Conn {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// Rows read so far.
+    /// Rows read so far, related ones counted by [`Conn::count_joined`].
     pub fn rows_read(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
     }
 
+    /// Counts related rows that came joined to others.
+    pub fn count_joined(&self, rows: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
     /// Runs a query and returns all its rows.
     pub async fn rows(&self, _permit: &impl Permit, statement: &Statement) -> Result<Vec<Row>> {
-        self.count_statement(statement);
-        let mut inner = self.inner.lock().await;
-        let sql = AssertSqlSafe(statement.sql.as_str());
-        let rows = match &mut *inner {
-            Inner::Postgres(connection) => {
-                let query = sqlx::query_with(sql, pg_arguments(&statement.values)?);
-                collect(query.fetch(&mut **connection), Row::Postgres).await
-            }
-            Inner::PostgresTransaction(transaction) => {
-                let query = sqlx::query_with(sql, pg_arguments(&statement.values)?);
-                collect(query.fetch(&mut **transaction), Row::Postgres).await
-            }
-            Inner::Sqlite(connection) => {
-                let query = sqlx::query_with(sql, sqlite_arguments(&statement.values)?);
-                collect(query.fetch(&mut **connection), Row::Sqlite).await
-            }
-            Inner::SqliteTransaction(transaction) => {
-                let query = sqlx::query_with(sql, sqlite_arguments(&statement.values)?);
-                collect(query.fetch(&mut **transaction), Row::Sqlite).await
-            }
-        }?;
+        let mut held = self.hold(statement).await;
+        let rows = match &mut *held.0 {
+            Driver::Reading(reading) => reading.rows(statement).await?,
+            Driver::Session(_) => held.lease().map_err(translate)?.rows(statement).await?,
+        };
         self.rows.fetch_add(u64::try_from(rows.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
         Ok(rows)
     }
@@ -92,28 +121,8 @@ impl Conn {
 
     /// Runs a statement and returns the number of rows it changed.
     pub async fn execute(&self, _permit: &impl Permit, statement: &Statement) -> Result<u64> {
-        self.count_statement(statement);
-        let mut inner = self.inner.lock().await;
-        let sql = AssertSqlSafe(statement.sql.as_str());
-        let affected = match &mut *inner {
-            Inner::Postgres(connection) => {
-                let query = sqlx::query_with(sql, pg_arguments(&statement.values)?);
-                query.execute(&mut **connection).await.map(|done| done.rows_affected())
-            }
-            Inner::PostgresTransaction(transaction) => {
-                let query = sqlx::query_with(sql, pg_arguments(&statement.values)?);
-                query.execute(&mut **transaction).await.map(|done| done.rows_affected())
-            }
-            Inner::Sqlite(connection) => {
-                let query = sqlx::query_with(sql, sqlite_arguments(&statement.values)?);
-                query.execute(&mut **connection).await.map(|done| done.rows_affected())
-            }
-            Inner::SqliteTransaction(transaction) => {
-                let query = sqlx::query_with(sql, sqlite_arguments(&statement.values)?);
-                query.execute(&mut **transaction).await.map(|done| done.rows_affected())
-            }
-        };
-        affected.map_err(translate)
+        let mut held = self.hold(statement).await;
+        held.lease().map_err(translate)?.execute(statement).await
     }
 
     /// Begins a part that can be undone without giving up the transaction.
@@ -162,36 +171,24 @@ impl Conn {
     }
 
     /// Makes everything written through this connection last.
-    pub async fn commit(self) -> Result<()> {
-        match self.inner.into_inner() {
-            Inner::Postgres(_) | Inner::Sqlite(_) => Ok(()),
-            Inner::PostgresTransaction(transaction) => {
-                transaction.commit().await.map_err(translate)
-            }
-            Inner::SqliteTransaction(transaction) => transaction.commit().await.map_err(translate),
+    pub async fn commit(mut self) -> Result<()> {
+        match self.driver.get_mut() {
+            Driver::Session(lease) => lease.commit().await.map_err(translate),
+            // A snapshot has nothing to keep: it ends when the connection is given back.
+            Driver::Reading(_) => Ok(()),
         }
     }
 
-    pub(super) async fn lock(&self) -> tokio::sync::MutexGuard<'_, Inner> {
+    /// The connection for one statement, counted.
+    pub(super) async fn lock(&self) -> Held<'_> {
         self.statements.fetch_add(1, Ordering::Relaxed);
-        self.inner.lock().await
+        Held(self.driver.lock().await)
     }
 
-    fn count_statement(&self, statement: &Statement) {
-        self.statements.fetch_add(1, Ordering::Relaxed);
+    async fn hold(&self, statement: &Statement) -> Held<'_> {
         tracing::trace!(sql = %statement.sql, "statement");
+        self.lock().await
     }
-}
-
-async fn collect<R>(
-    mut stream: BoxStream<'_, sqlx::Result<R>>,
-    wrap: fn(R) -> Row,
-) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    while let Some(row) = stream.try_next().await.map_err(translate)? {
-        rows.push(wrap(row));
-    }
-    Ok(rows)
 }
 
 /// A database's refusal, in the words of [`Error`]. The name of a violated constraint is kept in
@@ -239,28 +236,36 @@ pub(super) fn translate(error: sqlx::Error) -> Error {
             field: Some(constraint.into()),
         };
     }
-    match database.code().as_deref() {
+    let code = database.code().map(std::borrow::Cow::into_owned).unwrap_or_default();
+    if code == "1" && database.message() == "integer overflow" {
+        return out_of_range();
+    }
+    of_code(&code, error)
+}
+
+/// What a code of the database means; one that is not named here is internal.
+pub(super) fn of_code(code: &str, error: impl std::fmt::Display) -> Error {
+    match code {
         // A character that no text of the database holds (U+0000).
-        Some("22021" | "22P05") => Error::Invalid {
+        "22021" | "22P05" => Error::Invalid {
             message: say(
                 "a text holds a character that cannot be stored",
                 "um texto tem um caractere que não pode ser gravado",
             ),
             field: None,
         },
-        // Serialisation failure, deadlock, lock not available, too many connections; SQLITE_BUSY.
-        Some("40001" | "40P01" | "55P03" | "53300" | "57P01" | "5" | "517") => {
-            Error::unavailable(error)
-        }
+        // Serialisation failure, deadlock, lock not available, too many connections, the server is
+        // being stopped; SQLITE_BUSY.
+        "40001" | "40P01" | "55P03" | "53300" | "57P01" | "5" | "517" => Error::unavailable(error),
         // Numeric value out of range, on a sum.
-        Some("22003") => Error::Invalid {
-            message: say("the number is out of range", "o número está fora dos limites"),
-            field: None,
-        },
-        Some("1") if database.message() == "integer overflow" => Error::Invalid {
-            message: say("the number is out of range", "o número está fora dos limites"),
-            field: None,
-        },
+        "22003" => out_of_range(),
         _ => Error::internal(error),
+    }
+}
+
+fn out_of_range() -> Error {
+    Error::Invalid {
+        message: say("the number is out of range", "o número está fora dos limites"),
+        field: None,
     }
 }

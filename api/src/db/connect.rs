@@ -9,71 +9,108 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, PgPool, SqlitePool};
 
-use super::conn::{Conn, Inner};
+use super::conn::Conn;
 use super::partitions::KnownPartitions;
-use super::{Dialect, migrate};
+use super::pipeline::Pipelines;
+use super::pool::{self, Connections, Opener, Pooled};
+use super::{Dialect, Statement, migrate};
+use crate::access::SystemHandle;
 use crate::error::{Error, Result, say};
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const SQLITE_BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 const SQLITE_READERS: u32 = 4;
-/// Our reads look up few rows through indexes. Memoize nodes size their hash tables by the whole
-/// table and cost a fifth of a nested page; just-in-time compilation costs more than it saves.
-const SESSION_SETTINGS: &str = "SET enable_memoize = off; SET jit = off";
+/// Migrations and partitions are made on connections of their own, closed soon after.
+const MAINTENANCE_CONNECTIONS: u32 = 2;
+const MAINTENANCE_IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection: filters and orders make many texts.
 const STATEMENTS_KEPT: usize = 400;
 
 /// One database, with its pools. Clones share them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Db {
-    pools: Pools,
+    readers: Connections,
+    /// On PostgreSQL the same pool; on SQLite the one connection that writes.
+    writers: Connections,
+    /// The engine's reads on PostgreSQL.
+    pipelines: Option<Arc<Pipelines>>,
+    maintenance: Maintenance,
     partitions: Arc<KnownPartitions>,
 }
 
-#[derive(Clone, Debug)]
-enum Pools {
+/// Connections for what changes tables; SeaORM's migrations want sqlx's own pools.
+#[derive(Clone)]
+enum Maintenance {
     Postgres(PgPool),
-    /// One writer, several readers, one file.
-    Sqlite {
-        writer: SqlitePool,
-        readers: SqlitePool,
-    },
+    Sqlite(SqlitePool),
+}
+
+/// What the record engine is about to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineRead {
+    /// A row by its key, in one statement.
+    LookUp,
+    /// Whatever one statement gives.
+    Statement,
+    /// Several statements on one state of the database.
+    Snapshot,
+}
+
+/// How busy the connections for requests are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolState {
+    /// The most there may be.
+    pub max: usize,
+    pub open: usize,
+    pub idle: usize,
+    /// Requests that wait for one.
+    pub waiting: usize,
+}
+
+impl PoolState {
+    pub(super) fn of(status: deadpool::managed::Status) -> Self {
+        Self {
+            max: status.max_size,
+            open: status.size,
+            idle: status.available,
+            waiting: status.waiting,
+        }
+    }
 }
 
 impl Db {
     /// Opens `postgres://…` or `sqlite://PATH?mode=rwc`.
     pub async fn connect(url: &str, connections_max: u32) -> Result<Self> {
-        let pools = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            connect_postgres(url, connections_max).await?
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            connect_postgres(url, connections_max).await
         } else if url.starts_with("sqlite:") {
-            connect_sqlite(url).await?
+            connect_sqlite(url).await
         } else {
-            return Err(Error::invalid_field(
+            Err(Error::invalid_field(
                 "database_url",
                 say(
                     "the database URL must begin with postgres:// or sqlite://",
                     "a URL do banco deve começar com postgres:// ou sqlite://",
                 ),
-            ));
-        };
-        Ok(Self { pools, partitions: Arc::new(KnownPartitions::default()) })
+            ))
+        }
     }
 
     pub fn dialect(&self) -> Dialect {
-        match self.pools {
-            Pools::Postgres(_) => Dialect::Postgres,
-            Pools::Sqlite { .. } => Dialect::Sqlite,
+        match self.maintenance {
+            Maintenance::Postgres(_) => Dialect::Postgres,
+            Maintenance::Sqlite(_) => Dialect::Sqlite,
         }
     }
 
     /// SeaORM's own connection: for migrations only, stores get theirs from [`Conn::orm`].
     #[expect(clippy::disallowed_types, reason = "sea-orm-migration wants its own kind")]
     pub fn migration_connection(&self) -> sea_orm::DatabaseConnection {
-        match &self.pools {
-            Pools::Postgres(pool) => SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone()),
-            Pools::Sqlite { writer, .. } => {
-                SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone())
+        match &self.maintenance {
+            Maintenance::Postgres(pool) => {
+                SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone())
             }
+            Maintenance::Sqlite(pool) => SqlxSqliteConnector::from_sqlx_sqlite_pool(pool.clone()),
         }
     }
 
@@ -86,9 +123,9 @@ impl Db {
 
     /// Makes the coming months of the partitioned tables; nothing to do on SQLite.
     pub async fn ensure_partitions(&self, now: chrono::DateTime<chrono::Utc>) -> Result<()> {
-        match &self.pools {
-            Pools::Postgres(pool) => super::partitions::ensure_ahead(pool, now).await,
-            Pools::Sqlite { .. } => Ok(()),
+        match &self.maintenance {
+            Maintenance::Postgres(pool) => super::partitions::ensure_ahead(pool, now).await,
+            Maintenance::Sqlite(_) => Ok(()),
         }
     }
 
@@ -98,107 +135,107 @@ impl Db {
         table: &str,
         at: chrono::DateTime<chrono::Utc>,
     ) -> Result<()> {
-        match &self.pools {
-            Pools::Postgres(pool) => {
+        match &self.maintenance {
+            Maintenance::Postgres(pool) => {
                 super::partitions::ensure_for(pool, &self.partitions, table, at).await
             }
-            Pools::Sqlite { .. } => Ok(()),
+            Maintenance::Sqlite(_) => Ok(()),
         }
     }
 
     /// One state of the database for as many statements as needed.
     pub async fn snapshot(&self) -> Result<Conn> {
-        let inner = match &self.pools {
-            Pools::Postgres(pool) => Inner::PostgresTransaction(
-                pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                    .await
-                    .map_err(unreachable_database)?,
-            ),
-            Pools::Sqlite { readers, .. } => Inner::SqliteTransaction(
-                readers.begin_with("BEGIN DEFERRED").await.map_err(unreachable_database)?,
-            ),
-        };
-        Ok(Conn::new(inner, self.dialect()))
+        Conn::snapshot(take(&self.readers).await?, self.dialect()).await
     }
 
     /// For a single read statement, which is its own snapshot.
     pub async fn single_read(&self) -> Result<Conn> {
-        let inner = match &self.pools {
-            Pools::Postgres(pool) => {
-                Inner::Postgres(pool.acquire().await.map_err(unreachable_database)?)
-            }
-            Pools::Sqlite { readers, .. } => {
-                Inner::Sqlite(readers.acquire().await.map_err(unreachable_database)?)
-            }
+        Conn::plain(take(&self.readers).await?, self.dialect()).await
+    }
+
+    /// For the record engine, which only calls [`Conn::rows`].
+    pub async fn engine_read(&self, read: EngineRead) -> Result<Conn> {
+        let Some(pipelines) = &self.pipelines else {
+            return match read {
+                EngineRead::LookUp | EngineRead::Statement => self.single_read().await,
+                EngineRead::Snapshot => self.snapshot().await,
+            };
         };
-        Ok(Conn::new(inner, self.dialect()))
+        Ok(Conn::reading(match read {
+            EngineRead::LookUp => pipelines.look_up().await?,
+            EngineRead::Statement => pipelines.statement().await?,
+            EngineRead::Snapshot => pipelines.snapshot().await?,
+        }))
     }
 
     /// A transaction that writes.
     pub async fn transaction(&self) -> Result<Conn> {
-        let inner = match &self.pools {
-            Pools::Postgres(pool) => Inner::PostgresTransaction(
-                pool.begin_with("BEGIN").await.map_err(unreachable_database)?,
-            ),
-            Pools::Sqlite { writer, .. } => Inner::SqliteTransaction(
-                writer.begin_with("BEGIN IMMEDIATE").await.map_err(unreachable_database)?,
-            ),
-        };
-        Ok(Conn::new(inner, self.dialect()))
+        Conn::transaction(take(&self.writers).await?, self.dialect()).await
     }
 
     /// Answers whether the database answers.
     pub async fn ping(&self) -> Result<()> {
-        match &self.pools {
-            Pools::Postgres(pool) => {
-                sqlx::query("SELECT 1").execute(pool).await.map_err(unreachable_database)?;
-            }
-            Pools::Sqlite { readers, .. } => {
-                sqlx::query("SELECT 1").execute(readers).await.map_err(unreachable_database)?;
-            }
+        let conn = self.single_read().await?;
+        let system = SystemHandle::for_tenant(uuid::Uuid::nil());
+        conn.execute(&system, &Statement::new("SELECT 1", Vec::new())).await.map(drop)
+    }
+
+    /// How busy the connections are that serve reads.
+    pub fn pool_state(&self) -> PoolState {
+        match &self.pipelines {
+            Some(pipelines) => pipelines.state(),
+            None => PoolState::of(self.readers.status()),
         }
-        Ok(())
     }
 
     pub async fn close(&self) {
-        match &self.pools {
-            Pools::Postgres(pool) => pool.close().await,
-            Pools::Sqlite { writer, readers } => {
-                readers.close().await;
+        if let Some(pipelines) = &self.pipelines {
+            pipelines.close().await;
+        }
+        pool::close(&self.readers).await;
+        match &self.maintenance {
+            Maintenance::Postgres(maintenance) => maintenance.close().await,
+            Maintenance::Sqlite(maintenance) => {
                 // Keeps the planner's statistics true to what was written meanwhile.
-                if let Err(error) = sqlx::query("PRAGMA optimize").execute(writer).await {
+                if let Err(error) = sqlx::query("PRAGMA optimize").execute(maintenance).await {
                     tracing::warn!(%error, "statistics were not refreshed");
                 }
-                writer.close().await;
+                maintenance.close().await;
+                pool::close(&self.writers).await;
             }
         }
     }
 }
 
-async fn connect_postgres(url: &str, connections_max: u32) -> Result<Pools> {
+async fn take(connections: &Connections) -> Result<Pooled> {
+    connections.get().await.map_err(unreachable_database)
+}
+
+async fn connect_postgres(url: &str, connections_max: u32) -> Result<Db> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|error| bad_url(&error))?
         .application_name("pulso")
         // It would print the whole text of a slow statement, all of an insert's thousands of places.
         .disable_statement_logging()
         .statement_cache_capacity(STATEMENTS_KEPT);
-    let pool = PgPoolOptions::new()
-        .max_connections(connections_max)
+    let maintenance = PgPoolOptions::new()
+        .max_connections(MAINTENANCE_CONNECTIONS)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                sqlx::raw_sql(SESSION_SETTINGS).execute(&mut *connection).await?;
-                Ok(())
-            })
-        })
-        .connect_with(options)
-        .await
-        .map_err(unreachable_database)?;
-    Ok(Pools::Postgres(pool))
+        .idle_timeout(MAINTENANCE_IDLE_TIMEOUT)
+        .connect_lazy_with(options.clone());
+    let readers = pool::build(Opener::Postgres(options), connections_max, ACQUIRE_TIMEOUT)?;
+    // Loud at the beginning, not at the first request.
+    drop(take(&readers).await?);
+    Ok(Db {
+        writers: readers.clone(),
+        readers,
+        pipelines: Pipelines::new(url, connections_max, ACQUIRE_TIMEOUT)?.map(Arc::new),
+        maintenance: Maintenance::Postgres(maintenance),
+        partitions: Arc::new(KnownPartitions::default()),
+    })
 }
 
-async fn connect_sqlite(url: &str) -> Result<Pools> {
+async fn connect_sqlite(url: &str) -> Result<Db> {
     let options = SqliteConnectOptions::from_str(url).map_err(|error| bad_url(&error))?;
     if let Some(folder) = options.get_filename().parent()
         && !folder.as_os_str().is_empty()
@@ -215,21 +252,23 @@ async fn connect_sqlite(url: &str) -> Result<Pools> {
         .pragma("cache_size", "-32000")
         .pragma("mmap_size", "268435456")
         .pragma("temp_store", "MEMORY");
-    let writer = SqlitePoolOptions::new()
+    let maintenance = SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(SQLITE_BUSY_TIMEOUT)
-        .test_before_acquire(false)
-        .connect_with(options.clone())
-        .await
-        .map_err(unreachable_database)?;
-    let readers = SqlitePoolOptions::new()
-        .max_connections(SQLITE_READERS)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .test_before_acquire(false)
-        .connect_with(options.pragma("query_only", "ON"))
-        .await
-        .map_err(unreachable_database)?;
-    Ok(Pools::Sqlite { writer, readers })
+        .idle_timeout(MAINTENANCE_IDLE_TIMEOUT)
+        .connect_lazy_with(options.clone());
+    let writers = pool::build(Opener::Sqlite(options.clone()), 1, SQLITE_BUSY_TIMEOUT)?;
+    // Loud at the beginning, not at the first request; it also makes the file.
+    drop(take(&writers).await?);
+    let reading = Opener::Sqlite(options.pragma("query_only", "ON"));
+    let readers = pool::build(reading, SQLITE_READERS, ACQUIRE_TIMEOUT)?;
+    Ok(Db {
+        readers,
+        writers,
+        pipelines: None,
+        maintenance: Maintenance::Sqlite(maintenance),
+        partitions: Arc::new(KnownPartitions::default()),
+    })
 }
 
 fn bad_url(error: &sqlx::Error) -> Error {

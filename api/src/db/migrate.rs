@@ -24,7 +24,7 @@ use sea_orm_migration::{MigratorTrait, SchemaManager};
 use crate::error::{Error, Result, say};
 
 /// Any number will do, as long as it never changes and nothing else of ours uses it.
-const MIGRATION_LOCK: i64 = 0x7075_6c73_6f00_0001;
+pub(super) const MIGRATION_LOCK: i64 = 0x7075_6c73_6f00_0001;
 
 /// Applies what is pending; returns the names of the steps applied here, oldest first.
 pub async fn up(db: &DatabaseConnection) -> Result<Vec<String>> {
@@ -35,6 +35,7 @@ pub async fn up(db: &DatabaseConnection) -> Result<Vec<String>> {
         else {
             return Ok(applied);
         };
+        super::bi::ground::step_aside(&transaction).await?;
         Migrator::up(&transaction, Some(1)).await.map_err(refused)?;
         transaction.commit().await?;
         tracing::info!(step = step.name, "migration applied");
@@ -53,6 +54,7 @@ pub async fn down(db: &DatabaseConnection, steps: u32) -> Result<Vec<String>> {
         else {
             break;
         };
+        super::bi::ground::step_aside(&transaction).await?;
         Migrator::down(&transaction, Some(1)).await.map_err(refused)?;
         transaction.commit().await?;
         tracing::info!(step = step.name, "migration reverted");

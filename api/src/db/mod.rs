@@ -5,20 +5,26 @@
 //! [`Permit`](crate::access::Permit); a write transaction on SQLite takes the write lock at its
 //! beginning (`BEGIN IMMEDIATE`), so that it never fails half-way for want of it.
 
+pub mod bi;
+mod bind;
 mod conn;
 pub mod connect;
 pub mod dialect;
+mod lease;
 pub mod migrate;
 pub mod orm;
 pub mod partitions;
+mod pipeline;
+mod pool;
 mod row;
+mod tls;
 mod value;
 
 pub use conn::Conn;
-pub use connect::Db;
+pub use connect::{Db, EngineRead, PoolState};
 pub use dialect::Dialect;
 pub use row::Row;
-pub(crate) use row::int_from_bytes;
+pub(crate) use row::{POSTGRES_EPOCH_DAYS, POSTGRES_EPOCH_MICROS, int_from_bytes};
 pub use value::{NullOf, Value};
 
 /// A statement and its bind values.

@@ -8,7 +8,8 @@ use sea_orm::sea_query::{Value as SeaValue, Values};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 use sqlx::AssertSqlSafe;
 
-use super::conn::{Conn, Inner, translate};
+use super::conn::{Conn, translate};
+use super::pool::Raw;
 use super::value::{pg_arguments, sqlite_arguments};
 use super::{Dialect, NullOf, Value};
 use crate::access::Permit;
@@ -59,26 +60,20 @@ impl ConnectionTrait for Orm<'_> {
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
         let values = to_values(statement.values)?;
         let sql = AssertSqlSafe(statement.sql.as_str());
-        let mut inner = self.conn.lock().await;
-        match &mut *inner {
-            Inner::Postgres(connection) => {
+        let mut held = self.conn.lock().await;
+        let lease = held.lease().map_err(runtime)?;
+        let outcome = match &mut lease.session().map_err(runtime)?.raw {
+            Raw::Postgres(connection) => {
                 let query = sqlx::query_with(sql, pg_arguments(&values).map_err(custom)?);
-                query.execute(&mut **connection).await.map(Into::into)
+                query.execute(connection).await.map(Into::into)
             }
-            Inner::PostgresTransaction(transaction) => {
-                let query = sqlx::query_with(sql, pg_arguments(&values).map_err(custom)?);
-                query.execute(&mut **transaction).await.map(Into::into)
-            }
-            Inner::Sqlite(connection) => {
+            Raw::Sqlite(connection) => {
                 let query = sqlx::query_with(sql, sqlite_arguments(&values).map_err(custom)?);
-                query.execute(&mut **connection).await.map(Into::into)
+                query.execute(connection).await.map(Into::into)
             }
-            Inner::SqliteTransaction(transaction) => {
-                let query = sqlx::query_with(sql, sqlite_arguments(&values).map_err(custom)?);
-                query.execute(&mut **transaction).await.map(Into::into)
-            }
-        }
-        .map_err(runtime)
+        };
+        lease.done(&outcome);
+        outcome.map_err(runtime)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
@@ -92,26 +87,20 @@ impl ConnectionTrait for Orm<'_> {
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         let values = to_values(statement.values)?;
         let sql = AssertSqlSafe(statement.sql.as_str());
-        let mut inner = self.conn.lock().await;
-        match &mut *inner {
-            Inner::Postgres(connection) => {
+        let mut held = self.conn.lock().await;
+        let lease = held.lease().map_err(runtime)?;
+        let outcome = match &mut lease.session().map_err(runtime)?.raw {
+            Raw::Postgres(connection) => {
                 let query = sqlx::query_with(sql, pg_arguments(&values).map_err(custom)?);
-                query.fetch_all(&mut **connection).await.map(wrap)
+                query.fetch_all(connection).await.map(wrap)
             }
-            Inner::PostgresTransaction(transaction) => {
-                let query = sqlx::query_with(sql, pg_arguments(&values).map_err(custom)?);
-                query.fetch_all(&mut **transaction).await.map(wrap)
-            }
-            Inner::Sqlite(connection) => {
+            Raw::Sqlite(connection) => {
                 let query = sqlx::query_with(sql, sqlite_arguments(&values).map_err(custom)?);
-                query.fetch_all(&mut **connection).await.map(wrap)
+                query.fetch_all(connection).await.map(wrap)
             }
-            Inner::SqliteTransaction(transaction) => {
-                let query = sqlx::query_with(sql, sqlite_arguments(&values).map_err(custom)?);
-                query.fetch_all(&mut **transaction).await.map(wrap)
-            }
-        }
-        .map_err(runtime)
+        };
+        lease.done(&outcome);
+        outcome.map_err(runtime)
     }
 }
 

@@ -1,18 +1,24 @@
 //! One row of an answer, read by column index. The engine writes JSON straight from the bytes that
 //! the database sent; typed getters serve everything else.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{ColumnIndex, Decode, Postgres, Row as _, Sqlite, Type, ValueRef};
+use sqlx::{ColumnIndex, Decode, Row as _, Sqlite, Type, ValueRef};
 use uuid::Uuid;
 
+use super::bind::Bytes;
 use super::{NullOf, Value};
 use crate::error::{Error, Result};
+
+/// Days and microseconds from 1970-01-01 to PostgreSQL's epoch, 2000-01-01.
+pub(crate) const POSTGRES_EPOCH_DAYS: i64 = 10_957;
+pub(crate) const POSTGRES_EPOCH_MICROS: i64 = POSTGRES_EPOCH_DAYS * 86_400 * 1_000_000;
 
 /// A row of either database, or one that a virtual record computed.
 pub enum Row {
     Postgres(PgRow),
+    Pipelined(tokio_postgres::Row),
     Sqlite(SqliteRow),
     Computed(Vec<Value>),
 }
@@ -22,6 +28,7 @@ impl Row {
     pub fn len(&self) -> usize {
         match self {
             Self::Postgres(row) => row.len(),
+            Self::Pipelined(row) => row.len(),
             Self::Sqlite(row) => row.len(),
             Self::Computed(values) => values.len(),
         }
@@ -31,9 +38,27 @@ impl Row {
         self.len() == 0
     }
 
+    /// A column as PostgreSQL sent it; nothing for the other rows.
+    pub(crate) fn bytes(&self, index: usize) -> Result<Option<&[u8]>> {
+        match self {
+            Self::Postgres(row) => {
+                let raw = row.try_get_raw(index).map_err(Error::internal)?;
+                if raw.is_null() {
+                    return Ok(None);
+                }
+                raw.as_bytes().map(Some).map_err(Error::internal)
+            }
+            Self::Pipelined(row) => {
+                let raw: Option<Bytes<'_>> = row.try_get(index).map_err(Error::internal)?;
+                Ok(raw.map(|raw| raw.0))
+            }
+            Self::Sqlite(_) | Self::Computed(_) => Err(Error::internal("not a PostgreSQL row")),
+        }
+    }
+
     pub fn is_null(&self, index: usize) -> Result<bool> {
         Ok(match self {
-            Self::Postgres(row) => row.try_get_raw(index).map_err(Error::internal)?.is_null(),
+            Self::Postgres(_) | Self::Pipelined(_) => self.bytes(index)?.is_none(),
             Self::Sqlite(row) => row.try_get_raw(index).map_err(Error::internal)?.is_null(),
             Self::Computed(values) => values.get(index).is_none_or(Value::is_null),
         })
@@ -45,7 +70,10 @@ impl Row {
                 Some(Value::Id(id)) => Ok(Some(*id)),
                 _ => Ok(None),
             },
-            Self::Postgres(row) => get_pg(row, index),
+            Self::Postgres(_) | Self::Pipelined(_) => {
+                let bytes = self.bytes(index)?;
+                bytes.map(|bytes| Uuid::from_slice(bytes).map_err(Error::internal)).transpose()
+            }
             Self::Sqlite(row) => get_sqlite(row, index),
         }
     }
@@ -61,7 +89,10 @@ impl Row {
                 Some(Value::Text(text)) => Ok(Some(text.clone())),
                 _ => Ok(None),
             },
-            Self::Postgres(row) => get_pg(row, index),
+            Self::Postgres(_) | Self::Pipelined(_) => {
+                let bytes = self.bytes(index)?;
+                bytes.map(|bytes| text_from_bytes(bytes).map(str::to_owned)).transpose()
+            }
             Self::Sqlite(row) => get_sqlite(row, index),
         }
     }
@@ -73,13 +104,8 @@ impl Row {
                 Some(Value::Int(value)) => Ok(Some(*value)),
                 _ => Ok(None),
             },
-            Self::Postgres(row) => {
-                let raw = row.try_get_raw(index).map_err(Error::internal)?;
-                if raw.is_null() {
-                    return Ok(None);
-                }
-                let bytes = raw.as_bytes().map_err(Error::internal)?;
-                int_from_bytes(bytes).map(Some)
+            Self::Postgres(_) | Self::Pipelined(_) => {
+                self.bytes(index)?.map(int_from_bytes).transpose()
             }
             Self::Sqlite(row) => get_sqlite(row, index),
         }
@@ -91,7 +117,9 @@ impl Row {
                 Some(Value::Float(value)) => Ok(Some(*value)),
                 _ => Ok(None),
             },
-            Self::Postgres(row) => get_pg(row, index),
+            Self::Postgres(_) | Self::Pipelined(_) => {
+                self.bytes(index)?.map(float_from_bytes).transpose()
+            }
             Self::Sqlite(row) => get_sqlite(row, index),
         }
     }
@@ -102,7 +130,9 @@ impl Row {
                 Some(Value::Bool(value)) => Ok(Some(*value)),
                 _ => Ok(None),
             },
-            Self::Postgres(row) => get_pg(row, index),
+            Self::Postgres(_) | Self::Pipelined(_) => {
+                Ok(self.bytes(index)?.map(|bytes| bytes.first().is_some_and(|byte| *byte != 0)))
+            }
             Self::Sqlite(row) => get_sqlite(row, index),
         }
     }
@@ -113,7 +143,9 @@ impl Row {
                 Some(Value::Instant(value)) => Ok(Some(*value)),
                 _ => Ok(None),
             },
-            Self::Postgres(row) => get_pg(row, index),
+            Self::Postgres(_) | Self::Pipelined(_) => {
+                self.bytes(index)?.map(instant_from_bytes).transpose()
+            }
             Self::Sqlite(row) => get_sqlite(row, index),
         }
     }
@@ -124,7 +156,9 @@ impl Row {
                 Some(Value::Date(value)) => Ok(Some(*value)),
                 _ => Ok(None),
             },
-            Self::Postgres(row) => get_pg(row, index),
+            Self::Postgres(_) | Self::Pipelined(_) => {
+                self.bytes(index)?.map(date_from_bytes).transpose()
+            }
             Self::Sqlite(row) => get_sqlite(row, index),
         }
     }
@@ -135,7 +169,9 @@ impl Row {
                 Some(Value::Json(value)) => Ok(Some(value.clone())),
                 _ => Ok(None),
             },
-            Self::Postgres(row) => get_pg(row, index),
+            Self::Postgres(_) | Self::Pipelined(_) => {
+                self.bytes(index)?.map(json_from_bytes).transpose()
+            }
             Self::Sqlite(row) => {
                 let text: Option<String> = get_sqlite(row, index)?;
                 text.map(|text| serde_json::from_str(&text).map_err(Error::internal)).transpose()
@@ -169,12 +205,36 @@ pub(crate) fn int_from_bytes(bytes: &[u8]) -> Result<i64> {
     }
 }
 
-fn get_pg<'r, T>(row: &'r PgRow, index: usize) -> Result<Option<T>>
-where
-    T: Decode<'r, Postgres> + Type<Postgres>,
-    usize: ColumnIndex<PgRow>,
-{
-    row.try_get::<Option<T>, _>(index).map_err(Error::internal)
+fn text_from_bytes(bytes: &[u8]) -> Result<&str> {
+    std::str::from_utf8(bytes).map_err(Error::internal)
+}
+
+fn float_from_bytes(bytes: &[u8]) -> Result<f64> {
+    let bytes: [u8; 8] = bytes.try_into().map_err(Error::internal)?;
+    Ok(f64::from_be_bytes(bytes))
+}
+
+/// Microseconds since 2000-01-01.
+fn instant_from_bytes(bytes: &[u8]) -> Result<DateTime<Utc>> {
+    let micros = int_from_bytes(bytes)?;
+    micros
+        .checked_add(POSTGRES_EPOCH_MICROS)
+        .and_then(DateTime::from_timestamp_micros)
+        .ok_or_else(|| Error::internal("an instant out of range"))
+}
+
+/// Days since 2000-01-01.
+fn date_from_bytes(bytes: &[u8]) -> Result<NaiveDate> {
+    let days = int_from_bytes(bytes)? + POSTGRES_EPOCH_DAYS;
+    TimeDelta::try_days(days)
+        .and_then(|since| NaiveDate::default().checked_add_signed(since))
+        .ok_or_else(|| Error::internal("a date out of range"))
+}
+
+/// `json` is text, `jsonb` text behind a version.
+fn json_from_bytes(bytes: &[u8]) -> Result<serde_json::Value> {
+    let text = bytes.strip_prefix(&[1]).unwrap_or(bytes);
+    serde_json::from_slice(text).map_err(Error::internal)
 }
 
 fn get_sqlite<'r, T>(row: &'r SqliteRow, index: usize) -> Result<Option<T>>

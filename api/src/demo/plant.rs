@@ -203,7 +203,7 @@ impl Planter<'_, '_> {
                 talks.push(dated(values, talk.at, talk.at));
             }
         }
-        self.session.create_all(lead_interaction::record(), talks).await?;
+        self.session.create_all(lead_interaction::record::record(), talks).await?;
         Ok(written)
     }
 
@@ -308,10 +308,6 @@ impl Planter<'_, '_> {
                 values.insert("lost_reason", reason.into());
             }
             self.session.update(record, id, values, None).await?;
-            if status != "open" {
-                let payload = serde_json::json!({ "id": id, "stageId": stage });
-                self.session.tell_at(step.at, (record, id), status, payload);
-            }
         }
         Ok(())
     }

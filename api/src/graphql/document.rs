@@ -11,6 +11,7 @@ use moka::future::Cache;
 use serde_json::{Map, Value as Json};
 
 use super::{Outcome, Refusal, introspection, limits, nul, order};
+use crate::config::Introspection;
 use crate::error::{Error, say};
 
 /// Parsed documents by text.
@@ -129,11 +130,21 @@ impl Operation<'_> {
 
     /// Refuses what passes a limit, and introspection where it is closed. The limits come first:
     /// only a bounded document may be expanded.
-    pub(super) fn check(&self, introspection_open: bool) -> Result<(), Refusal> {
+    pub(super) fn check(&self, setting: Introspection, somebody: bool) -> Result<(), Refusal> {
         limits::check(self.document, self.definition)?;
-        let closed =
-            !introspection_open && introspection::looks_into_schema(self.document, self.definition);
-        if closed { Err(introspection::closed()) } else { Ok(()) }
+        let open = match setting {
+            Introspection::Public => true,
+            Introspection::Authenticated => somebody,
+            Introspection::Off => false,
+        };
+        let closed = !open && introspection::looks_into_schema(self.document, self.definition);
+        if closed { Err(introspection::closed(setting)) } else { Ok(()) }
+    }
+
+    /// Names of the root fields, of an operation within its limits.
+    pub(super) fn root_fields(&self) -> Vec<String> {
+        let set = &self.definition.selection_set.node;
+        introspection::fields_of(self.document, set, 0).into_iter().map(|(name, _)| name).collect()
     }
 }
 

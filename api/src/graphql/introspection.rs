@@ -1,11 +1,13 @@
 //! Who may see the schema by asking it. `{ __schema { queryType { name } } }` and `__typename` always
 //! answer: Grafana's connection test is the first of them.
 
+use async_graphql::Response;
 use async_graphql::parser::types::{
     ExecutableDocument, OperationDefinition, Selection, SelectionSet,
 };
 
-use super::{Outcome, Refusal};
+use super::{Caller, Refusal};
+use crate::config::Introspection;
 use crate::error::{Error, say};
 
 /// Whether the operation asks for more of the schema than anybody may see.
@@ -30,7 +32,8 @@ pub(super) fn looks_into_schema(
     })
 }
 
-fn fields_of<'d>(
+/// The fields of a set, fragments expanded; only a document within its limits may be asked.
+pub(super) fn fields_of<'d>(
     document: &'d ExecutableDocument,
     set: &'d SelectionSet,
     depth: usize,
@@ -60,16 +63,36 @@ fn fields_of<'d>(
     fields
 }
 
-pub(super) fn closed() -> Refusal {
-    Refusal {
-        outcome: Outcome::Refused,
-        error: Box::new(Error::Unauthenticated {
+/// Whether a caller may ask for the whole schema.
+pub(super) fn is_open(caller: &Caller) -> bool {
+    match caller.app().config.graphql.introspection {
+        Introspection::Public => true,
+        Introspection::Authenticated => matches!(caller, Caller::Somebody(_)),
+        Introspection::Off => false,
+    }
+}
+
+/// Takes the guesses at what was meant out of validation's messages: they name what is in the schema.
+pub(super) fn forget_suggestions(response: &mut Response) {
+    for error in &mut response.errors {
+        if let Some(at) = error.message.find(" Did you mean ") {
+            error.message.truncate(at);
+        }
+    }
+}
+
+pub(super) fn closed(setting: Introspection) -> Refusal {
+    let error = match setting {
+        Introspection::Off => Error::forbidden(say(
+            "introspection is closed on this server; the schema is at /schema.graphql",
+            "a introspecção está fechada neste servidor; o esquema está em /schema.graphql",
+        )),
+        Introspection::Authenticated | Introspection::Public => Error::Unauthenticated {
             message: say(
                 "introspection needs a credential; the schema is at /schema.graphql",
                 "a introspecção exige credencial; o esquema está em /schema.graphql",
             ),
-        }),
-        protocol_code: Some("INTROSPECTION_DISABLED"),
-        position: None,
-    }
+        },
+    };
+    Refusal { protocol_code: Some("INTROSPECTION_DISABLED"), ..Refusal::of(error) }
 }

@@ -5,30 +5,37 @@
 //!
 //! Not here: transport (that is `http/`), rules (those are in the rooms).
 
+mod account;
 pub(crate) mod catalogue;
 mod document;
 mod enums;
 mod errors;
-mod idempotency;
 mod introspection;
 mod limits;
 mod nul;
 mod operation;
 mod order;
+mod rate_limit;
+mod registered;
 mod respond;
 mod roots;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::config::Introspection;
+use crate::ctx::Ctx;
 use crate::error::{Error, Result};
-use document::Documents;
+use crate::rate::Standings;
+use crate::telemetry::OperationKind;
+use account::Account;
+use document::{Documents, Operation};
 use operation::OperationState;
+use registered::Registered;
 use roots::{Mutation, Query};
 
 pub use crate::ctx::Caller;
@@ -59,18 +66,35 @@ pub enum Outcome {
     Unavailable,
 }
 
+impl Outcome {
+    /// Its name in measurements.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Executed => "executed",
+            Self::ParseFailed => "parse_failed",
+            Self::Refused => "refused",
+            Self::Unauthenticated => "unauthenticated",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// The complete response.
     pub body: Bytes,
     pub outcome: Outcome,
     pub is_mutation: bool,
+    /// What the caller has left.
+    pub standings: Standings,
 }
 
 /// The schema and what is remembered of documents.
 pub struct Graphql {
     schema: Schema<Query, Mutation, EmptySubscription>,
     documents: Documents,
+    registered: Registered,
     sdl: String,
     sdl_etag: String,
 }
@@ -84,7 +108,9 @@ impl Graphql {
         let sdl = schema.sdl_with_options(SDLExportOptions::new().include_specified_by());
         let digest = Sha256::digest(sdl.as_bytes());
         let mark: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { schema, documents: Documents::new(), sdl, sdl_etag: format!("\"{mark}\"") })
+        let sdl_etag = format!("\"{mark}\"");
+        let (documents, registered) = (Documents::new(), Registered::new());
+        Ok(Self { schema, documents, registered, sdl, sdl_etag })
     }
 
     pub fn sdl(&self) -> &str {
@@ -96,11 +122,42 @@ impl Graphql {
         &self.sdl_etag
     }
 
+    /// The document that the caller's tenant has registered under a digest.
+    pub async fn registered(&self, ctx: &Ctx, sha256_hash: &str) -> Result<Option<String>> {
+        self.registered.document(ctx, sha256_hash).await
+    }
+
     /// Runs one operation. With `read_only`, a mutation is not run.
     pub async fn execute(&self, caller: Caller, request: Request, read_only: bool) -> Reply {
-        let stopwatch = caller.app().clock.stopwatch();
+        let app = Arc::clone(caller.app());
+        let started = app.clock.stopwatch();
+        let (account, charged) = Account::open(&caller).await;
+        let state = Arc::new(OperationState::new(account));
+        let mut reply = match charged {
+            Ok(()) => Box::pin(self.run(caller, request, read_only, (&state, started))).await,
+            Err(error) => respond::refuse(&Refusal::of(error), caller.origin(), false),
+        };
+        reply.standings = state.account.standings();
+        let kind = if reply.is_mutation { "mutation" } else { "query" };
+        app.metrics.operation_finished(
+            OperationKind { kind, outcome: reply.outcome.as_str() },
+            state.cost(started.elapsed()),
+        );
+        reply
+    }
+
+    async fn run(
+        &self,
+        caller: Caller,
+        request: Request,
+        read_only: bool,
+        (state, started): (&Arc<OperationState>, Instant),
+    ) -> Reply {
         let origin = caller.origin().clone();
         let query = request.query.as_deref().unwrap_or_default();
+        if let Err(refusal) = self.registered.admit(&caller, query).await {
+            return respond::refuse(&refusal, &origin, false);
+        }
         let document = match self.documents.parse(query).await {
             Ok(document) => document,
             Err(refusal) => return respond::refuse(&refusal, &origin, false),
@@ -110,34 +167,44 @@ impl Graphql {
             Err(refusal) => return respond::refuse(&refusal, &origin, false),
         };
         let is_mutation = operation.is_mutation;
-        let open = match caller.app().config.graphql.introspection {
-            Introspection::Public => true,
-            Introspection::Authenticated => matches!(caller, Caller::Somebody(_)),
-            Introspection::Off => false,
-        };
-        if let Err(refusal) = operation.check(open) {
+        if let Err(refusal) = admit(&caller, &operation, read_only).await {
             return respond::refuse(&refusal, &origin, is_mutation);
         }
-        if read_only && is_mutation {
-            return respond::refuse(&document::by_get(), &origin, true);
-        }
-        let state = Arc::new(OperationState::new(&caller));
+        let sees_schema = introspection::is_open(&caller);
         let variables = match operation.variables(request.variables) {
             Ok(variables) => variables,
             Err(refusal) => return respond::refuse(&refusal, &origin, is_mutation),
         };
         let mut engine_request = async_graphql::Request::new(query)
             .variables(variables)
-            .data(Arc::clone(&state))
+            .data(Arc::clone(state))
             .data(caller);
         if let Some(name) = request.operation_name {
             engine_request = engine_request.operation_name(name);
         }
         engine_request.set_parsed_query(document.parsed());
         let mut response = self.schema.execute(engine_request).await;
+        if !sees_schema {
+            introspection::forget_suggestions(&mut response);
+        }
         response.data = operation.in_order(response.data);
-        respond::finish(response, &state, &origin, is_mutation, stopwatch.elapsed())
+        respond::finish(response, state, &origin, is_mutation, started.elapsed())
     }
+}
+
+/// Whether an operation that was read may run at all.
+async fn admit(caller: &Caller, operation: &Operation<'_>, read_only: bool) -> Result<(), Refusal> {
+    let app = caller.app();
+    let somebody = matches!(caller, Caller::Somebody(_));
+    operation.check(app.config.graphql.introspection, somebody)?;
+    if !operation.is_mutation {
+        return Ok(());
+    }
+    if read_only {
+        return Err(document::by_get());
+    }
+    let fields = operation.root_fields();
+    account::guard(app, caller.origin(), fields.iter().map(String::as_str)).await
 }
 
 /// Why an operation was not run, before anything looked at its data.
@@ -147,4 +214,24 @@ pub(crate) struct Refusal {
     /// A protocol code that stands instead of the error's own.
     pub(crate) protocol_code: Option<&'static str>,
     pub(crate) position: Option<async_graphql::Pos>,
+}
+
+impl Refusal {
+    pub(crate) fn of(error: Error) -> Self {
+        let outcome = match &error {
+            Error::RateLimited { retry_after_s, .. } => {
+                Outcome::RateLimited { retry_after_s: *retry_after_s }
+            }
+            Error::Unavailable { .. } => Outcome::Unavailable,
+            Error::NotFound { .. }
+            | Error::Conflict { .. }
+            | Error::Invalid { .. }
+            | Error::Unauthenticated { .. }
+            | Error::Forbidden { .. }
+            | Error::LimitExceeded { .. }
+            | Error::Unsupported { .. }
+            | Error::Internal { .. } => Outcome::Refused,
+        };
+        Self { outcome, error: Box::new(error), protocol_code: None, position: None }
+    }
 }

@@ -4,23 +4,26 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
 use async_graphql::{Context, Response, ServerError, ServerResult};
 use async_trait::async_trait;
 use tokio::sync::OnceCell;
 
+use super::account::Account;
 use super::catalogue::catalogue;
-use super::idempotency::{Claim, Key};
 use super::{Caller, errors};
 use crate::ctx::Ctx;
-use crate::db::Conn;
+use crate::db::{Conn, EngineRead};
 use crate::error::{Code, Error, Result, say};
+use crate::record::change::idempotency::{Claim, Key};
 use crate::record::change::mutation::{self, PlannedWrite};
 use crate::record::change::verb::{self, Verb};
-use crate::record::operation::{self, PlannedRoot, ReadKind};
+use crate::record::operation::{self, PlannedRoot, ReadKind, RootPlan};
 use crate::record::plan::{One, Planner};
 use crate::record::selection::{self, Selected};
+use crate::telemetry::OperationCost;
 
 /// What the operation leaves behind for the response.
 pub(crate) struct OperationState {
@@ -35,10 +38,11 @@ pub(crate) struct OperationState {
     pub(super) rows_estimated: AtomicU64,
     pub(super) rows_read: AtomicU64,
     pub(super) worst: Mutex<Option<Code>>,
+    pub(super) account: Account,
 }
 
 impl OperationState {
-    pub(super) fn new(_caller: &Caller) -> Self {
+    pub(super) fn new(account: Account) -> Self {
         Self {
             reads: OnceCell::new(),
             texts: Mutex::new(HashMap::new()),
@@ -48,6 +52,7 @@ impl OperationState {
             rows_estimated: AtomicU64::new(0),
             rows_read: AtomicU64::new(0),
             worst: Mutex::new(None),
+            account,
         }
     }
 
@@ -66,7 +71,17 @@ impl OperationState {
         self.rows_read.fetch_add(conn.rows_read(), Ordering::Relaxed);
     }
 
+    /// What the operation took, for measurements.
+    pub(super) fn cost(&self, took: Duration) -> OperationCost {
+        OperationCost {
+            took,
+            statements: self.statements.load(Ordering::Relaxed),
+            rows_read: self.rows_read.load(Ordering::Relaxed),
+        }
+    }
+
     fn note(&self, error: &Error) {
+        self.account.note(error);
         *self.worst.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.code());
     }
 
@@ -117,7 +132,12 @@ impl OperationState {
                 errors::of_refused(&refused, origin.language, &origin.request_id)
             })?);
         }
-        self.rows_estimated.store(planner.rows_estimated(), Ordering::Relaxed);
+        let rows = planner.rows_estimated();
+        self.rows_estimated.store(rows, Ordering::Relaxed);
+        let charged = self.account.charge_rows(caller, rows).await;
+        if let (Err(error), Some((selected, _))) = (charged, roots.first()) {
+            return Err(fail_at(selected, &error));
+        }
         self.run_all(ctx, &plans).await.map_err(|(number, error)| {
             match roots.get(number).or_else(|| roots.first()) {
                 Some((selected, _)) => fail_at(selected, &error),
@@ -136,16 +156,20 @@ impl OperationState {
         if plans.is_empty() {
             return Ok(());
         }
-        let statements: u32 = plans.iter().map(|planned| planned.plan.statements()).sum();
-        let conn = connect(ctx, statements).await.map_err(|error| (0, error))?;
+        let turn = ctx.app.rate.turns.take(&ctx.app.clock, ctx.tenant_id()).await;
+        let _turn = turn.map_err(|error| (0, error))?;
+        let conn = ctx.engine_read(kind_of_read(plans)).await.map_err(|error| (0, error))?;
+        let mut told = Vec::new();
         for (number, planned) in plans.iter().enumerate() {
             let mut text = Vec::with_capacity(4096);
             let ran = operation::run(ctx, &conn, &planned.plan, &mut text).await;
-            ran.map_err(|error| (number, error))?;
+            told.extend(ran.map_err(|error| (number, error))?);
             self.put_text(&planned.key, text);
         }
         self.count(&conn);
-        conn.commit().await.map_err(|error| (0, error))
+        conn.commit().await.map_err(|error| (0, error))?;
+        ctx.app.reads.note(ctx, told);
+        Ok(())
     }
 }
 
@@ -212,7 +236,10 @@ impl OperationState {
             self.note(&refused.error);
             errors::of_refused(&refused, origin.language, &origin.request_id)
         })?;
-        self.rows_estimated.fetch_add(planner.rows_estimated(), Ordering::Relaxed);
+        let rows = planner.rows_estimated();
+        self.rows_estimated.fetch_add(rows, Ordering::Relaxed);
+        let charged = self.account.charge_write(caller, rows, selected).await;
+        charged.map_err(|error| fail(&error))?;
         let text = self.transact(ctx, &mut planned, selected, idempotency).await;
         self.put_text(key, text.map_err(|error| fail(&error))?);
         Ok(())
@@ -226,6 +253,7 @@ impl OperationState {
         idempotency: Option<String>,
     ) -> Result<Vec<u8>> {
         let key = idempotency.map(|text| Key::new(ctx, &text, selected)).transpose()?;
+        let _turn = ctx.app.rate.turns.take(&ctx.app.clock, ctx.tenant_id()).await?;
         let conn = ctx.transaction().await?;
         if let Some(key) = &key
             && let Claim::Done(answer) = key.claim(ctx, &conn).await?
@@ -278,8 +306,14 @@ fn idempotency_key(context: &Context<'_>, ctx: &Ctx) -> Result<Option<String>> {
     }
 }
 
-async fn connect(ctx: &Ctx, statements: u32) -> Result<Conn> {
-    if statements > 1 { ctx.snapshot().await } else { ctx.single_read().await }
+/// One statement is its own snapshot.
+fn kind_of_read(plans: &[PlannedRoot]) -> EngineRead {
+    let statements: u32 = plans.iter().map(|planned| planned.plan.statements()).sum();
+    match plans {
+        _ if statements > 1 => EngineRead::Snapshot,
+        [PlannedRoot { plan: RootPlan::One(..), .. }] => EngineRead::LookUp,
+        _ => EngineRead::Statement,
+    }
 }
 
 /// Notes that an operation passed validation and ran.

@@ -11,8 +11,9 @@ use serde_json::{Map, Value as Json, json};
 use super::operation::OperationState;
 use super::{Outcome, Refusal, Reply};
 use crate::ctx::Origin;
-use crate::error::Code;
 use crate::error::http::log_cause;
+use crate::error::{Code, Error};
+use crate::rate::Standings;
 use crate::record::json::push_text;
 
 /// An operation that was not run: errors, and no data.
@@ -25,12 +26,18 @@ pub(super) fn refuse(refusal: &Refusal, origin: &Origin, is_mutation: bool) -> R
             "retryable": refusal.error.retryable(),
         },
     });
+    if let (Error::RateLimited { retry_after_s, .. }, Some(extensions)) =
+        (&*refusal.error, error.get_mut("extensions").and_then(Json::as_object_mut))
+    {
+        extensions.insert("retryAfterSeconds".to_owned(), Json::from(*retry_after_s));
+    }
     if let (Some(position), Some(error)) = (refusal.position, error.as_object_mut()) {
         let place = json!([{ "line": position.line, "column": position.column }]);
         error.insert("locations".to_owned(), place);
     }
     let body = json!({ "errors": [error], "extensions": { "requestId": origin.request_id } });
-    Reply { body: Bytes::from(body.to_string()), outcome: refusal.outcome, is_mutation }
+    let (body, outcome) = (Bytes::from(body.to_string()), refusal.outcome);
+    Reply { body, outcome, is_mutation, standings: Standings::default() }
 }
 
 /// The response of an operation that async-graphql saw.
@@ -67,7 +74,8 @@ pub(super) fn finish(
     write_extensions(&mut out, state, origin, executed, took);
     out.push(b'}');
     let outcome = outcome_of(state, executed);
-    Reply { body: Bytes::from(out), outcome, is_mutation }
+    let standings = state.account.standings();
+    Reply { body: Bytes::from(out), outcome, is_mutation, standings }
 }
 
 fn outcome_of(state: &OperationState, executed: bool) -> Outcome {
@@ -77,6 +85,9 @@ fn outcome_of(state: &OperationState, executed: bool) -> Outcome {
     match *state.worst.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(Code::Unauthenticated) => Outcome::Unauthenticated,
         Some(Code::Unavailable) => Outcome::Unavailable,
+        Some(Code::RateLimited) => {
+            Outcome::RateLimited { retry_after_s: state.account.retry_after_s() }
+        }
         _ => Outcome::Executed,
     }
 }

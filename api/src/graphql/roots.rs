@@ -14,14 +14,41 @@ use async_graphql::{
 use super::catalogue::catalogue;
 use super::enums::EnumsQuery;
 use super::operation::OperationState;
-use crate::identity::graphql::{IdentityMutation, IdentityQuery};
+use super::rate_limit::RateLimitQuery;
+use super::registered::{RegisteredMutation, RegisteredQuery};
+use crate::identity::account::graphql::AccountMutation;
+use crate::identity::api_key::graphql::{ApiKeyMutation, ApiKeyQuery};
+use crate::identity::explanation::graphql::ExplanationQuery;
+use crate::identity::graphql::IdentityQuery;
+use crate::identity::role::graphql::{RoleMutation, RoleQuery};
+use crate::identity::session::graphql::{SessionMutation, SessionQuery};
+use crate::identity::tenant::graphql::{TenantMutation, TenantQuery};
 use crate::record::schema;
 
 #[derive(MergedObject, Default)]
-pub(crate) struct Query(EngineQuery, IdentityQuery, EnumsQuery);
+pub(crate) struct Query(
+    EngineQuery,
+    IdentityQuery,
+    SessionQuery,
+    EnumsQuery,
+    RateLimitQuery,
+    RegisteredQuery,
+    RoleQuery,
+    ApiKeyQuery,
+    TenantQuery,
+    ExplanationQuery,
+);
 
 #[derive(MergedObject, Default)]
-pub(crate) struct Mutation(EngineMutation, IdentityMutation);
+pub(crate) struct Mutation(
+    EngineMutation,
+    SessionMutation,
+    AccountMutation,
+    RegisteredMutation,
+    RoleMutation,
+    ApiKeyMutation,
+    TenantMutation,
+);
 
 /// Every record's list, single record, aggregate and groups.
 #[derive(Default)]

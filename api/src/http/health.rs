@@ -42,6 +42,8 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Response {
 
 /// What Prometheus scrapes.
 pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
+    app.metrics.turns(app.rate.turns.counts());
+    app.metrics.pool(app.db.pool_state());
     let content_type = (CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
     ([content_type, NO_STORE], app.metrics.render()).into_response()
 }

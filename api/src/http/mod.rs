@@ -16,6 +16,7 @@ mod persisted;
 mod reply;
 mod schema;
 pub mod server;
+mod session;
 mod websocket;
 
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use axum::Router;
 use axum::extract::{FromRef, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, get};
+use axum::routing::{MethodRouter, any, get};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
@@ -57,15 +58,28 @@ impl FromRef<Door> for Persisted {
 /// Bytes below which compressing costs more than it saves.
 const COMPRESS_BYTES_MIN: u16 = 1024;
 
+/// Every address, and what answers there.
+fn routes() -> Vec<(&'static str, MethodRouter<Door>)> {
+    vec![
+        ("/graphql", any(graphql::handle)),
+        ("/graphql/ws", any(websocket::handle)),
+        ("/schema.graphql", get(schema::handle)),
+        ("/livez", get(health::live)),
+        ("/readyz", get(health::ready)),
+        ("/metrics", get(health::metrics)),
+    ]
+}
+
+/// Every address of the server, for whoever must know them all.
+pub fn addresses() -> Vec<&'static str> {
+    routes().into_iter().map(|(address, _)| address).collect()
+}
+
 /// The whole door.
 pub fn router(app: Arc<App>) -> Router {
-    let routes = Router::new()
-        .route("/graphql", any(graphql::handle))
-        .route("/graphql/ws", any(websocket::handle))
-        .route("/schema.graphql", get(schema::handle))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/metrics", get(health::metrics))
+    let routes = routes()
+        .into_iter()
+        .fold(Router::new(), |router, (address, answers)| router.route(address, answers))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found);
 
@@ -80,6 +94,7 @@ pub fn router(app: Arc<App>) -> Router {
                     .and(NotForContentType::IMAGES),
             ),
         )
+        .layer(from_fn(session::write_cookies))
         .layer(origins)
         .layer(from_fn(observe::security_headers))
         .layer(from_fn_with_state(Arc::clone(&app), observe::observe))

@@ -17,6 +17,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::origin::{self, REQUEST_ID};
+use super::session;
 use crate::app::App;
 use crate::ctx::Origin;
 use crate::error::Error;
@@ -37,7 +38,8 @@ pub(super) async fn observe(
 ) -> Response {
     let started = app.clock.stopwatch();
     let _in_flight = app.metrics.request_started();
-    let origin = origin::read(&request, &app.clock, &app.config.server.trusted_proxies);
+    let mut origin = origin::read(&request, &app.clock, &app.config.server.trusted_proxies);
+    origin.browser = session::browser(&request, &app.config.server.cors_origins);
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = route_of(&request);

@@ -9,10 +9,10 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 
 use super::Door;
-use super::persisted::Resolved;
+use super::persisted::{self, Resolved};
 use super::reply::Answer;
 use crate::ctx::Origin;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::graphql::{Caller, Outcome, Request};
 
 /// Runs a query or a mutation. `read_only` refuses mutations.
@@ -22,6 +22,9 @@ pub(super) async fn run(
     mut request: Request,
     read_only: bool,
 ) -> Answer {
+    if let Err(error) = registered(door, &caller, &mut request).await {
+        return Answer::of_error(&error, origin_of(&caller));
+    }
     let resolved = match door.persisted.resolve(&mut request).await {
         Ok(resolved) => resolved,
         Err(refusal) => return Answer::of_refusal(refusal),
@@ -33,6 +36,19 @@ pub(super) async fn run(
         door.persisted.remember(known).await;
     }
     Answer::from(reply)
+}
+
+/// Puts the registered document into a request that has only a hash, for a key that may run no
+/// other.
+async fn registered(door: &Door, caller: &Caller, request: &mut Request) -> Result<()> {
+    let Caller::Somebody(ctx) = caller else { return Ok(()) };
+    if ctx.actor.persisted_only
+        && request.query.is_none()
+        && let Some(hash) = persisted::hash_of(request)
+    {
+        request.query = door.app.graphql.registered(ctx, hash).await?;
+    }
+    Ok(())
 }
 
 /// What an operation answers, one after the other. A query or a mutation answers once; subscriptions

@@ -28,6 +28,7 @@ pub(super) fn read(request: &Request, clock: &Clock, trusted: &[IpRange]) -> Ori
         language: text(headers, &ACCEPT_LANGUAGE)
             .map_or(Language::En, Language::from_accept_language),
         idempotency_key: text(headers, &IDEMPOTENCY_KEY).map(unquoted),
+        browser: None,
     }
 }
 

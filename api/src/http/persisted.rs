@@ -110,6 +110,11 @@ impl Persisted {
     }
 }
 
+/// The digest that a request names, as it names it.
+pub(super) fn hash_of(request: &Request) -> Option<&str> {
+    request.extensions.get("persistedQuery")?.get("sha256Hash")?.as_str()
+}
+
 fn read_extension(extension: &Value) -> Option<Hash> {
     if extension.get("version")?.as_u64()? != 1 {
         return None;

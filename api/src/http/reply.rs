@@ -3,7 +3,7 @@
 //! asks for `application/graphql-response+json` gets the status codes of the specification.
 
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::json;
@@ -13,6 +13,11 @@ use crate::ctx::Origin;
 use crate::error::http::{Problem, RETRY_AFTER_UNAVAILABLE_S, log_cause, status_of};
 use crate::error::{Code, Error, say};
 use crate::graphql::{Outcome, Reply};
+use crate::rate::Standings;
+
+/// What a caller may ask for, and what is left of it (IETF draft of September 2025).
+pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
 /// The media types that a GraphQL result travels in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +37,7 @@ pub(super) struct Answer {
     pub(super) is_mutation: bool,
     /// Whether the operation ran; otherwise the body has errors and no data.
     pub(super) executed: bool,
+    standings: Standings,
 }
 
 impl Answer {
@@ -43,6 +49,7 @@ impl Answer {
             retry_after_s: None,
             is_mutation: false,
             executed: false,
+            standings: Standings::default(),
         }
     }
 
@@ -98,6 +105,9 @@ impl Answer {
             .filter(|status| parts.iter().all(|part| part.lenient == *status));
         let mut answer = Self::failed(body.freeze(), alike.unwrap_or(StatusCode::OK));
         answer.retry_after_s = parts.iter().filter_map(|part| part.retry_after_s).max();
+        for part in parts {
+            answer.standings.updated_by(&part.standings);
+        }
         answer
     }
 
@@ -112,6 +122,14 @@ impl Answer {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.append(VARY, HeaderValue::from_static("Accept"));
+        if self.standings.each().next().is_some() {
+            let (policy, left) = (self.standings.policy_header(), self.standings.header());
+            for (name, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, left)] {
+                if let Ok(value) = HeaderValue::try_from(text) {
+                    headers.insert(name, value);
+                }
+            }
+        }
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -157,6 +175,7 @@ impl From<Reply> for Answer {
             retry_after_s,
             is_mutation: reply.is_mutation,
             executed: reply.outcome == Outcome::Executed,
+            standings: reply.standings,
         }
     }
 }

@@ -1,18 +1,15 @@
-//! `login` and `me`.
+//! `me`.
 
-use async_graphql::{Context, Object, Result, SimpleObject};
-use chrono::{DateTime, Utc};
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use uuid::Uuid;
 
-use super::{session, tenant, user};
+use super::{tenant, user};
 use crate::ctx::{Caller, Ctx, Origin};
 use crate::error::graphql::to_field_error as field_error;
-use crate::error::{Error, Language};
+use crate::error::{Error, Language, say};
 
 #[derive(Default)]
 pub struct IdentityQuery;
-
-#[derive(Default)]
-pub struct IdentityMutation;
 
 #[Object]
 impl IdentityQuery {
@@ -23,34 +20,6 @@ impl IdentityQuery {
             Caller::Somebody(ctx) => Some(Me { ctx: ctx.clone() }),
         })
     }
-}
-
-#[Object]
-impl IdentityMutation {
-    /// Signs in. Needs no credential; the answer does not say what was wrong.
-    async fn login(
-        &self,
-        context: &Context<'_>,
-        #[graphql(desc = "The tenant's slug.")] tenant: String,
-        email: String,
-        password: String,
-    ) -> Result<Session> {
-        let (app, origin) = match context.data::<Caller>()? {
-            Caller::Nobody { app, origin } => (app, origin),
-            Caller::Somebody(ctx) => (&ctx.app, &ctx.origin),
-        };
-        let login = session::service::login(app, &tenant, &email, &password, origin);
-        let session = login.await.map_err(in_language(origin))?;
-        Ok(Session { access_token: session.access_token, expires_at: session.expires_at })
-    }
-}
-
-/// What somebody who signed in holds.
-#[derive(SimpleObject)]
-struct Session {
-    /// To be sent as `Authorization: Bearer …`.
-    access_token: String,
-    expires_at: DateTime<Utc>,
 }
 
 /// The caller.
@@ -100,7 +69,7 @@ impl Me {
 /// The person or service account behind the caller's credential.
 #[derive(SimpleObject)]
 struct MeUser {
-    id: async_graphql::ID,
+    id: ID,
     full_name: String,
     email: Option<String>,
 }
@@ -108,7 +77,7 @@ struct MeUser {
 /// The caller's tenant.
 #[derive(SimpleObject)]
 struct MeTenant {
-    id: async_graphql::ID,
+    id: ID,
     slug: String,
     name: String,
     /// IANA name.
@@ -126,7 +95,24 @@ struct Permission {
     scope: &'static str,
 }
 
-fn in_language(origin: &Origin) -> impl Fn(Error) -> async_graphql::Error + use<> {
+/// The caller of a field that needs somebody.
+pub(super) fn somebody<'c>(context: &'c Context<'_>) -> Result<&'c Ctx> {
+    match context.data::<Caller>()? {
+        Caller::Somebody(ctx) => Ok(ctx),
+        Caller::Nobody { origin, .. } => {
+            Err(field_error(&Error::unauthenticated(), origin.language))
+        }
+    }
+}
+
+pub(super) fn read_id(id: &ID, name: &'static str) -> crate::error::Result<Uuid> {
+    Uuid::try_parse(id).map_err(|_not_a_uuid| {
+        let message = say("expected an ID (UUID)", "esperava um ID (UUID)");
+        Error::invalid_field(name, message)
+    })
+}
+
+pub(super) fn in_language(origin: &Origin) -> impl Fn(Error) -> async_graphql::Error + use<> {
     let language: Language = origin.language;
     move |error| field_error(&error, language)
 }

@@ -13,22 +13,32 @@
 //!
 //! Not here: what the roles mean for a row or a field (that is [`crate::access`]).
 
+pub mod account;
 pub mod actor;
 pub mod api_key;
+pub mod audit_log;
 pub mod demo;
 mod digest;
+pub mod explanation;
+mod gate;
 pub mod graphql;
+pub mod operator;
 pub mod org_unit;
+pub mod persisted_operation;
+pub mod read_log;
 pub mod role;
 pub mod session;
 pub mod tenant;
+mod trail;
 pub mod user;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::future::Cache;
+use uuid::Uuid;
 
 use crate::access::Actor;
 use crate::app::App;
@@ -36,46 +46,105 @@ use crate::error::{Code, Error, Result};
 use crate::limits;
 use actor::service::Resolved;
 use session::password::Passwords;
+use session::refresh::RefreshKeys;
 use session::token::Signer;
+
+/// How long a node remembers that it has to ask anew.
+const FORGOTTEN_FOR: Duration = Duration::from_secs(60);
 
 /// The part of [`App`] that knows callers. One per process.
 pub struct Identity {
     signer: Signer,
+    refresh: RefreshKeys,
     passwords: Passwords,
     /// By SHA-256 of the credential, so that memory holds no secret.
     resolved: Cache<[u8; 32], Resolved>,
+    /// Sessions and users of whom what was resolved until then is asked again.
+    forgotten: Cache<Uuid, DateTime<Utc>>,
 }
 
 impl Identity {
-    /// `jwt_secret` signs access tokens: 32 random bytes or more, the same on every node.
-    pub fn new(jwt_secret: &[u8]) -> Self {
+    /// `jwt_secret` signs tokens, those of `previous` are still believed: 32 random bytes or more
+    /// each, the same on every node.
+    pub fn new(jwt_secret: &[u8], previous: &[&[u8]]) -> Self {
         Self {
-            signer: Signer::new(jwt_secret),
+            signer: Signer::new(jwt_secret, previous),
+            refresh: RefreshKeys::new(jwt_secret, previous),
             passwords: Passwords::new(),
             resolved: Cache::builder()
                 .max_capacity(limits::CREDENTIAL_CACHE_ENTRIES)
                 .time_to_live(Duration::from_millis(limits::CREDENTIAL_CACHE_MS))
                 .build(),
+            // Longer than anything resolved is kept, and than a look-up under way may take.
+            forgotten: Cache::builder()
+                .max_capacity(limits::CREDENTIAL_CACHE_ENTRIES)
+                .time_to_live(FORGOTTEN_FOR)
+                .build(),
         }
     }
 
-    /// Who holds this credential (a JWT or an API key, without the word `Bearer`)?
+    /// Who holds this credential (a JWT or an API key, without the word `Bearer`)? One that is bound
+    /// to addresses is refused.
     pub async fn authenticate(&self, app: &Arc<App>, bearer: &str) -> Result<Actor> {
+        self.authenticate_from(app, bearer, None).await
+    }
+
+    /// As [`Identity::authenticate`], for a request from this address.
+    pub async fn authenticate_from(
+        &self,
+        app: &Arc<App>,
+        bearer: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Actor> {
+        let resolved = self.resolve(app, bearer, address).await?;
+        if resolved.admits(address) { Ok(resolved.actor) } else { Err(Error::unauthenticated()) }
+    }
+
+    async fn resolve(
+        &self,
+        app: &Arc<App>,
+        bearer: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Resolved> {
         if bearer.is_empty() || bearer.len() > limits::CREDENTIAL_BYTES_MAX {
             return Err(Error::unauthenticated());
         }
         let key = digest::sha256(bearer.as_bytes());
         if let Some(resolved) = self.resolved.get(&key).await {
-            if is_fresh(&resolved, app.clock.now()) {
-                return Ok(resolved.actor);
+            if is_fresh(&resolved, app.clock.now()) && !self.is_forgotten(&resolved).await {
+                return Ok(resolved);
             }
             self.resolved.invalidate(&key).await;
         }
-        let resolving = Box::pin(actor::service::resolve(app, bearer));
+        let resolving = Box::pin(actor::service::resolve(app, bearer, address));
         match self.resolved.try_get_with(key, resolving).await {
-            Ok(resolved) => Ok(resolved.actor),
+            // Asked before it was forgotten, answered after.
+            Ok(resolved) if self.is_forgotten(&resolved).await => {
+                self.resolved.invalidate(&key).await;
+                Box::pin(actor::service::resolve(app, bearer, address)).await
+            }
+            Ok(resolved) => Ok(resolved),
             Err(shared) => Err(Arc::try_unwrap(shared).unwrap_or_else(|shared| copy(&shared))),
         }
+    }
+}
+
+impl Identity {
+    /// Makes this node ask anew what the credentials of a session or user mean: to be called when
+    /// one of them was taken away and the transaction is committed. Other nodes feel it when what
+    /// they remember ends.
+    pub async fn forget(&self, app: &App, session_or_user: Uuid) {
+        self.forgotten.insert(session_or_user, app.clock.now()).await;
+    }
+
+    async fn is_forgotten(&self, resolved: &Resolved) -> bool {
+        let actor = &resolved.actor;
+        for id in actor.session_id.into_iter().chain([actor.user_id]) {
+            if self.forgotten.get(&id).await.is_some_and(|at| resolved.read_at <= at) {
+                return true;
+            }
+        }
+        false
     }
 }
 
@@ -100,5 +169,10 @@ fn copy(error: &Error) -> Error {
 
 /// The records of this room.
 pub fn records() -> Vec<&'static crate::record::Record> {
-    vec![user::record::record(), org_unit::record::record()]
+    vec![
+        user::record::record(),
+        org_unit::record::record(),
+        audit_log::record(),
+        read_log::record(),
+    ]
 }

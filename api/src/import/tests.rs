@@ -206,7 +206,7 @@ fn all_mistakes_are_told_at_once_with_their_place() {
         [step.fields]
         externalId = "id"
         nme = "name"
-        createdAt = "at"
+        createdBy = "at"
         foundedYear = { column = "y", date = "%Y" }
         segment = { column = "s", map = "segments" }
         parentId = { lookup = "Compny", column = "p" }
@@ -225,7 +225,7 @@ fn all_mistakes_are_told_at_once_with_their_place() {
         "m.toml: colour: is not known here",
         "m.toml: maps.m.\"a\": expected a text",
         "m.toml: step \"one\".fields.nme: Company has no field nme to set",
-        "m.toml: step \"one\".fields.createdAt: Company has no field createdAt to set",
+        "m.toml: step \"one\".fields.createdBy: Company has no field createdBy to set",
         "m.toml: step \"one\".fields.foundedYear.date: \"%Y\" is no date format",
         "m.toml: step \"one\".fields.segment.map: there is no [maps.segments]",
         "m.toml: step \"one\".fields.parentId.lookup: there is no record Compny",

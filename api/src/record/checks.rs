@@ -32,6 +32,14 @@ pub fn phone(value: Value) -> Result<Value> {
     text(value, |text| Ok(phone::Phone::parse(text).map_err(refuse)?.as_str().to_owned()))
 }
 
+/// An amount that is owed to nobody.
+pub fn not_negative(value: Value) -> Result<Value> {
+    if matches!(value, Value::Int(amount) if amount < 0) {
+        return Err(Error::invalid(say("must not be negative", "não pode ser negativo")));
+    }
+    Ok(value)
+}
+
 /// ISO 4217.
 pub fn currency(value: Value) -> Result<Value> {
     text(value, |text| Ok(currency::Currency::parse(text).map_err(refuse)?.as_str().to_owned()))

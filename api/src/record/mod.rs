@@ -14,6 +14,7 @@
 //! - a page is complete or the request is refused: no silent caps.
 
 pub mod declare;
+pub mod directory;
 pub mod kind;
 pub mod schema;
 
@@ -29,6 +30,7 @@ pub mod sql;
 pub mod aggregate;
 pub mod change;
 pub mod checks;
+pub mod disclosed;
 pub mod fetch;
 pub mod json;
 pub mod operation;

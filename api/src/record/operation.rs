@@ -5,6 +5,7 @@ use crate::error::Result;
 
 use super::aggregate::{self, Aggregate, Groups};
 use super::declare::Record;
+use super::disclosed::{Disclosed, Disclosures};
 use super::plan::{List, One, Planner, Refused};
 use super::selection::Selected;
 use super::{fetch, json};
@@ -65,25 +66,37 @@ pub fn plan(
     Ok(PlannedRoot { key: selected.key.clone(), plan })
 }
 
-/// Runs a planned root field and writes its JSON text; returns the number of rows written.
-pub async fn run(ctx: &Ctx, conn: &Conn, plan: &RootPlan, out: &mut Vec<u8>) -> Result<()> {
+/// Runs a planned root field and writes its JSON text; says what of it is personal or analytics.
+pub async fn run(
+    ctx: &Ctx,
+    conn: &Conn,
+    plan: &RootPlan,
+    out: &mut Vec<u8>,
+) -> Result<Vec<Disclosed>> {
+    let mut told = Disclosures::default();
+    let rows_before = conn.rows_read();
     match plan {
         RootPlan::List(plan) => {
             let fetched = fetch::list(ctx, conn, plan).await?;
-            json::write_list(out, plan, &fetched)
+            told.list(plan, &fetched);
+            json::write_list(out, plan, &fetched)?;
         }
         RootPlan::One(plan, record) => {
             let fetched = fetch::one(ctx, conn, plan).await?;
             let fetched = fetched.ok_or_else(|| Error::not_found(record.name))?;
-            json::write_one(out, plan, &fetched)
+            told.one(plan, &fetched);
+            json::write_one(out, plan, &fetched)?;
         }
-        RootPlan::Aggregate(plan) => {
-            let row = aggregate::fetch_aggregate(conn, plan).await?;
-            aggregate::write_aggregate(out, plan, &row)
+        RootPlan::Aggregate(aggregate) => {
+            let row = aggregate::fetch_aggregate(conn, aggregate).await?;
+            told.analytics(plan, conn.rows_read() - rows_before);
+            aggregate::write_aggregate(out, aggregate, &row)?;
         }
-        RootPlan::Groups(plan) => {
-            let fetched = aggregate::fetch_groups(conn, plan).await?;
-            aggregate::write_groups(out, plan, &fetched)
+        RootPlan::Groups(groups) => {
+            let fetched = aggregate::fetch_groups(conn, groups).await?;
+            told.analytics(plan, conn.rows_read() - rows_before);
+            aggregate::write_groups(out, groups, &fetched)?;
         }
     }
+    Ok(told.into_vec())
 }

@@ -112,18 +112,20 @@ pub fn read(
     }
     match search {
         Some(search) if keys.is_empty() => keys.extend(search.rank_keys()),
-        None if keys.is_empty() => keys.extend(default_key(record)),
+        None if keys.is_empty() => keys.extend(default_key(record, reader)),
         Some(_) | None => {}
     }
     // The id goes the way of the last key: a uniform direction makes a seek one row comparison.
-    let descending = keys.last().is_some_and(|key| key.descending);
+    let descending = keys.last().map_or(record.default_order.1, |key| key.descending);
     keys.push(OrderKey::column("id", NullOf::Id, descending));
     Ok(keys)
 }
 
-fn default_key(record: &Record) -> Option<OrderKey> {
+/// None where the caller may not know the order: rows then come as they were made.
+fn default_key(record: &Record, reader: &Reader) -> Option<OrderKey> {
     let (name, descending) = record.default_order;
     let field = record.find_field(name)?;
+    filter::allow_field(reader, field).ok()?;
     let mut key = OrderKey::column(field.sort_column(), field.kind.bind(), descending);
     key.nullable = field.nullable;
     Some(key)

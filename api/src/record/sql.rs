@@ -1,10 +1,12 @@
 //! Text of a statement and its bind values, growing together. Every value is bound; only names from
 //! declarations and literal numbers become text.
 
+use uuid::Uuid;
+
 use crate::access::RowRule;
 use crate::db::{Dialect, Statement, Value};
 
-use super::declare::{OwnerPath, Record, RelationKind};
+use super::declare::{Record, RelationKind, Way};
 
 /// A statement being written.
 pub struct Sql {
@@ -47,7 +49,7 @@ impl Sql {
 }
 
 /// A statement that begins with the tenant as its first bind value.
-pub fn for_tenant(dialect: Dialect, tenant_id: uuid::Uuid) -> Sql {
+pub fn for_tenant(dialect: Dialect, tenant_id: Uuid) -> Sql {
     let mut sql = Sql::new(dialect);
     sql.bind(Value::Id(tenant_id));
     sql
@@ -55,26 +57,67 @@ pub fn for_tenant(dialect: Dialect, tenant_id: uuid::Uuid) -> Sql {
 
 /// The condition that keeps a caller to its rows, or `None` when it may see all.
 pub fn row_rule(sql: &mut Sql, record: &Record, alias: &str, rule: &RowRule) -> Option<String> {
-    let RowRule::Owners(owners) = rule else { return None };
-    match record.owner {
-        OwnerPath::Everybody => None,
-        OwnerPath::Column(column) => {
+    match rule {
+        RowRule::All => None,
+        RowRule::Owners(owners) => owner_rule(sql, record, alias, owners),
+        RowRule::Company(company) => Some(company_rule(sql, record, alias, *company)),
+        RowRule::Either(owners, company) => {
+            let owned = owner_rule(sql, record, alias, owners)?;
+            let of_company = company_rule(sql, record, alias, *company);
+            Some(format!("({owned} OR {of_company})"))
+        }
+    }
+}
+
+/// `None` where rows belong to nobody in particular.
+fn owner_rule(sql: &mut Sql, record: &Record, alias: &str, owners: &[Uuid]) -> Option<String> {
+    match record.owner.way()? {
+        Way::Column(column) => {
             let placeholder = sql.bind(Value::Ids(owners.to_vec()));
             Some(sql.dialect.in_ids(&format!("{alias}.{column}"), &placeholder))
         }
-        OwnerPath::Through(relation) => {
-            let through = record.find_relation(relation)?;
-            let RelationKind::One { column, .. } = through.kind else { return None };
-            let target = (through.target)();
-            let inner = sql.alias();
-            let inner_rule = row_rule(sql, target, &inner, rule)?;
-            Some(format!(
-                "EXISTS (SELECT 1 FROM {} {inner} WHERE {inner}.tenant_id = {alias}.tenant_id \
-                 AND {inner}.id = {alias}.{column} AND {inner_rule})",
-                target.table
-            ))
-        }
+        Way::Through(relation) => through(sql, record, alias, relation, |sql, target, inner| {
+            owner_rule(sql, target, inner, owners)
+        }),
     }
+}
+
+/// No row where there is no company, or no path to one.
+fn company_rule(sql: &mut Sql, record: &Record, alias: &str, company: Option<Uuid>) -> String {
+    let found = match (company, record.company.way()) {
+        (Some(id), Some(Way::Column(column))) => {
+            Some(format!("{alias}.{column} = {}", sql.bind(Value::Id(id))))
+        }
+        (Some(id), Some(Way::Through(relation))) => {
+            through(sql, record, alias, relation, |sql, target, inner| {
+                Some(company_rule(sql, target, inner, Some(id)))
+            })
+        }
+        (None, _) | (_, None) => None,
+    };
+    found.unwrap_or_else(|| "FALSE".to_owned())
+}
+
+/// The living row that a to-one relation leads to meets a rule.
+fn through(
+    sql: &mut Sql,
+    record: &Record,
+    alias: &str,
+    relation: &str,
+    rule: impl FnOnce(&mut Sql, &Record, &str) -> Option<String>,
+) -> Option<String> {
+    let relation = record.find_relation(relation)?;
+    let RelationKind::One { column, .. } = relation.kind else { return None };
+    let target = (relation.target)();
+    let inner = sql.alias();
+    let inner_rule = rule(sql, target, &inner)?;
+    let living =
+        if target.soft_delete { format!(" AND {inner}.deleted_at IS NULL") } else { String::new() };
+    Some(format!(
+        "EXISTS (SELECT 1 FROM {} {inner} WHERE {inner}.tenant_id = {alias}.tenant_id \
+         AND {inner}.id = {alias}.{column}{living} AND {inner_rule})",
+        target.table
+    ))
 }
 
 /// Joins conditions with AND; nothing is TRUE.

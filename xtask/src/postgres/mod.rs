@@ -19,7 +19,7 @@ pub(crate) const TEST_URL_VARIABLE: &str = "PULSO_TEST_POSTGRES_URL";
 
 const SETTINGS: &str = "\
 listen_addresses = '127.0.0.1'
-max_connections = 200
+max_connections = 400
 fsync = off
 full_page_writes = off
 synchronous_commit = off

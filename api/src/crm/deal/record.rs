@@ -9,7 +9,7 @@ use super::rules;
 use crate::access::Resource;
 use crate::crm::{company, contact, deal_activity, lead, pipeline_stage};
 use crate::identity::user;
-use crate::record::declare::{Changes, Default, OnDestroy, OwnerPath, field};
+use crate::record::declare::{Changes, CompanyPath, Default, OnDestroy, OwnerPath, field};
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Kind, Record, checks, declare};
 
@@ -38,6 +38,7 @@ fn declaration() -> Record {
         )
         .external(Column::ExternalSystem, Column::ExternalId)
         .owned_by(OwnerPath::Column("owned_by"))
+        .of_company(CompanyPath::Column("company_id"))
         .searched(&["title"])
         .changes(Changes {
             enabled: true,
@@ -45,6 +46,8 @@ fn declaration() -> Record {
             emits: Some(("growth", "deal")),
             before: Some(rules::follow_stage),
             after: Some(rules::keep_stage_change),
+            follows: Some(rules::tell_outcome),
+            inferred: vec![("stage_id", "status"), ("status", "stage_id")],
             dependents: vec![("deal_stage_changes", "deal_id")],
             verbs: &VERBS,
             ..Changes::default()
@@ -67,6 +70,7 @@ fn fields(declared: Record) -> Record {
             field(Column::Value, Kind::Money { currency: "currency" })
                 .filter()
                 .sort()
+                .check(checks::not_negative)
                 .default(Default::Value(0_i64.into())),
         )
         .field(

@@ -10,7 +10,9 @@ use super::status::{STATUS, TEMPERATURE, may_move};
 use crate::access::Resource;
 use crate::crm::{company, contact, deal, lead_interaction};
 use crate::identity::user;
-use crate::record::declare::{Changes, Default, OnDestroy, OwnerPath, StatusMachine, field};
+use crate::record::declare::{
+    Changes, CompanyPath, Default, OnDestroy, OwnerPath, StatusMachine, field,
+};
 use crate::record::{Kind, Record, declare};
 
 pub fn record() -> &'static Record {
@@ -28,6 +30,7 @@ fn declaration() -> Record {
         )
         .external(Column::ExternalSystem, Column::ExternalId)
         .owned_by(OwnerPath::Column("assigned_to"))
+        .of_company(CompanyPath::Column("company_id"))
         .searched(&["name", "source_detail"])
         .changes(Changes {
             enabled: true,
@@ -77,8 +80,20 @@ fn fields(declared: Record) -> Record {
         )
         .field(field(Column::SourceDetail, Kind::Text).chars(255))
         .field(field(Column::Channel, Kind::Code).filter().sort().group().chars(50))
-        .field(field(Column::FirstContactAt, Kind::Instant).filter().sort().group())
-        .field(field(Column::LastContactAt, Kind::Instant).filter().sort().group())
+        .field(
+            field(Column::FirstContactAt, Kind::Instant)
+                .filter()
+                .sort()
+                .group()
+                .about("Follows the interactions (notes not counted), unless it was earlier."),
+        )
+        .field(
+            field(Column::LastContactAt, Kind::Instant)
+                .filter()
+                .sort()
+                .group()
+                .about("Follows the interactions (notes not counted), unless it was later."),
+        )
         .field(field(Column::ConvertedAt, Kind::Instant).filter().sort().group().read_only())
         .field(field(Column::Notes, Kind::Text).long())
         .field(field(Column::Metadata, Kind::Json).filter().default(Default::EmptyObject))
@@ -103,7 +118,7 @@ fn relations(declared: Record) -> Record {
         .many(
             "interactions",
             entity::lead_interaction::Column::LeadId,
-            lead_interaction::record,
+            lead_interaction::record::record,
             OnDestroy::Cascade,
         )
         .many("deals", entity::deal::Column::LeadId, deal::record::record, OnDestroy::Restrict)

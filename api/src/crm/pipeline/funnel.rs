@@ -29,6 +29,7 @@ fn declaration() -> Record {
             ("to", "DateTime", "Leads created before then."),
             ("timeZone", "String", "IANA name; the tenant's zone by default."),
         ])
+        .reads(&["createdAt", "source", "status"])
         .field(computed_field("month", Kind::Date, false).about("Its first day."))
         .field(computed_field("source", Kind::Code, false))
         .field(computed_field("leads", Kind::Int, false))

@@ -24,12 +24,14 @@ fn declaration() -> Record {
     declare_computed("PipelineStageStats", "pipelineStageStats", Resource::Deals, compute)
         .about(
             "Movements between stages: of the deals that came to a stage within the window, how \
-             many left it, how long that took on average, and how many went on to a later stage.",
+             many left it, how long that took on average, and how many went on to a later stage. \
+             Every stage of the pipeline has a row.",
         )
         .arguments(&[
             ("from", "DateTime", "Deals that came to the stage from then on."),
             ("to", "DateTime", "Deals that came to the stage before then."),
         ])
+        .reads(&["stageId", "stageChangedAt"])
         .field(computed_field("stage_id", Kind::Id, false))
         .field(computed_field("entered", Kind::Int, false))
         .field(computed_field("left", Kind::Int, false))
@@ -56,6 +58,7 @@ fn compute<'a>(
 ) -> ComputedRows<'a> {
     Box::pin(async move {
         let reader = ctx.reader(Resource::Deals)?;
+        ctx.reader(Resource::PipelineStages)?;
         let rows = store::stage_movements(conn, &reader, window(arguments)?).await?;
         Ok(rows.iter().map(row).collect())
     })

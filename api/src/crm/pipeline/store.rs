@@ -112,22 +112,23 @@ pub(super) async fn stage_movements(
     ];
     own.extend(row_rule(&mut sql, deals, "t0", reader.rows()));
     let own = all_of(&own);
-    let mut entered = vec![sql.tenant_is("s"), "s.id = m.to_stage_id".to_owned()];
+    let mut entered = vec!["m.to_stage_id = s.id".to_owned()];
     entered.extend(within(&mut sql, "m.changed_at", window));
     let entered = all_of(&entered);
     let seconds = sql.dialect.seconds_between("m.changed_at", "m.left_at");
     let seconds = sql.dialect.sum_int(&seconds);
-    let tenant = sql.tenant_is("n");
+    let (stages, next) = (sql.tenant_is("s"), sql.tenant_is("n"));
     sql.push(&format!(
-        "SELECT s.id, count(*), count(m.left_at), {seconds}, \
+        "SELECT s.id, count(m.to_stage_id), count(m.left_at), {seconds}, \
          sum(CASE WHEN n.sort_order > s.sort_order AND NOT n.is_lost THEN 1 ELSE 0 END), \
          sum(CASE WHEN n.is_lost THEN 1 ELSE 0 END), NOT (s.is_won OR s.is_lost) \
-         FROM (SELECT c.to_stage_id, c.changed_at, \
+         FROM pipeline_stages s LEFT JOIN (SELECT c.to_stage_id, c.changed_at, \
          lead(c.changed_at) OVER (PARTITION BY c.deal_id ORDER BY c.changed_at, c.id) AS left_at, \
          lead(c.to_stage_id) OVER (PARTITION BY c.deal_id ORDER BY c.changed_at, c.id) AS next_id \
          FROM deal_stage_changes c, deals t0 WHERE {own}) m \
-         JOIN pipeline_stages s ON {entered} \
-         LEFT JOIN pipeline_stages n ON {tenant} AND n.id = m.next_id \
+         ON {entered} \
+         LEFT JOIN pipeline_stages n ON {next} AND n.id = m.next_id \
+         WHERE {stages} AND (s.deleted_at IS NULL OR m.to_stage_id IS NOT NULL) \
          GROUP BY s.id, s.sort_order, s.is_won, s.is_lost ORDER BY s.sort_order, s.id"
     ));
     let rows = conn.rows(reader, &sql.finish()).await?;

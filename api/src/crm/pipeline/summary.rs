@@ -27,6 +27,7 @@ fn declaration() -> Record {
              amounts of different currencies are never added.",
         )
         .arguments(&[("filter", "DealFilter", "Only these of the open deals.")])
+        .reads(&["stageId", "status", "currency", "value"])
         .field(computed_field("stage_id", Kind::Id, false))
         .field(computed_field("currency", Kind::Code, false))
         .field(computed_field("count", Kind::Int, false))

@@ -3,6 +3,7 @@
 mod postgres;
 mod sqlite;
 
+use chrono::{DateTime, NaiveDate, NaiveTime, Offset as _, TimeZone as _, Utc};
 use chrono_tz::Tz;
 
 /// Which database a statement is written for.
@@ -10,6 +11,18 @@ use chrono_tz::Tz;
 pub enum Dialect {
     Postgres,
     Sqlite,
+}
+
+/// Years between which the rules of a time zone are followed, the second not included. Further back,
+/// sources differ on local mean times; our table of zones ends with 2100, while PostgreSQL repeats a
+/// zone's last rule for ever: two answers for one summer day of 2150.
+pub const ZONES_FROM: i32 = 1900;
+pub const ZONES_TO: i32 = 2100;
+
+/// The beginning of a year, and the seconds that `zone` is east of UTC then.
+fn offset_at_year(zone: Tz, year: i32) -> (DateTime<Utc>, i32) {
+    let start = NaiveDate::from_ymd_opt(year, 1, 1).unwrap_or_default().and_time(NaiveTime::MIN);
+    (start.and_utc(), zone.offset_from_utc_datetime(&start).fix().local_minus_utc())
 }
 
 /// The start of a calendar period.
@@ -122,12 +135,21 @@ impl Dialect {
         }
     }
 
-    /// The text of a JSON value at a path of object keys, both as bind values (`path` is a JSON
+    /// The text of a JSON scalar at a path of object keys, both as bind values (`path` is a JSON
     /// array of keys on PostgreSQL, a JSON path on SQLite: see [`Dialect::json_path_value`]).
+    /// Objects and lists have none: each database writes them in its own way.
     pub fn json_text(self, column: &str, placeholder: &str) -> String {
         match self {
             Self::Postgres => postgres::json_text(column, placeholder),
             Self::Sqlite => sqlite::json_text(column, placeholder),
+        }
+    }
+
+    /// Whether there is something at a path, and not null.
+    pub fn json_exists(self, column: &str, placeholder: &str) -> String {
+        match self {
+            Self::Postgres => format!("({column} #>> {placeholder}) IS NOT NULL"),
+            Self::Sqlite => sqlite::json_exists(column, placeholder),
         }
     }
 
@@ -140,7 +162,8 @@ impl Dialect {
     }
 
     /// A calendar date (text `YYYY-MM-DD`): the start of the period that an instant falls into, as
-    /// the wall calendar of `zone` shows it.
+    /// the wall calendar of `zone` shows it. Before [`ZONES_FROM`] and from [`ZONES_TO`] on, where
+    /// the tables of zones end or disagree, the offset is the one that the zone has there.
     pub fn instant_bucket(self, column: &str, bucket: Bucket, zone: Tz) -> String {
         match self {
             Self::Postgres => postgres::instant_bucket(column, bucket, zone),

@@ -1,20 +1,35 @@
 //! PostgreSQL 15 and newer.
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
-use super::Bucket;
+use super::{Bucket, ZONES_FROM, ZONES_TO, offset_at_year};
 
 pub(super) fn in_list(column: &str, placeholder: &str) -> String {
     format!("{column} = ANY({placeholder})")
 }
 
 pub(super) fn json_text(column: &str, placeholder: &str) -> String {
-    format!("({column} #>> {placeholder})")
+    format!(
+        "(CASE WHEN jsonb_typeof({column} #> {placeholder}) NOT IN ('object', 'array') \
+         THEN {column} #>> {placeholder} END)"
+    )
 }
 
 pub(super) fn instant_bucket(column: &str, bucket: Bucket, zone: Tz) -> String {
+    let (from, before) = offset_at_year(zone, ZONES_FROM);
+    let (to, after) = offset_at_year(zone, ZONES_TO);
+    let at = |instant: DateTime<Utc>| instant.to_rfc3339_opts(SecondsFormat::Secs, false);
     // Zone names come from the IANA list that chrono-tz knows, never from the request.
-    date_text(&format!("({column} AT TIME ZONE '{}')", zone.name()), bucket)
+    let local = format!(
+        "(CASE WHEN {column} < '{}' THEN {column} AT TIME ZONE 'UTC' + interval '{before} seconds' \
+         WHEN {column} >= '{}' THEN {column} AT TIME ZONE 'UTC' + interval '{after} seconds' \
+         ELSE {column} AT TIME ZONE '{}' END)",
+        at(from),
+        at(to),
+        zone.name()
+    );
+    date_text(&local, bucket)
 }
 
 pub(super) fn date_bucket(column: &str, bucket: Bucket) -> String {

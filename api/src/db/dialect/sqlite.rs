@@ -1,11 +1,9 @@
 //! SQLite, bundled with the binary.
 
-use std::fmt::Write as _;
-
-use chrono::{DateTime, NaiveDate, Offset, TimeDelta, TimeZone, Utc};
+use chrono::{DateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
-use super::Bucket;
+use super::{Bucket, ZONES_FROM, ZONES_TO, offset_at_year};
 
 pub(super) fn in_ids(column: &str, placeholder: &str) -> String {
     format!("{column} IN (SELECT unhex(value) FROM json_each({placeholder}))")
@@ -15,13 +13,20 @@ pub(super) fn in_list(column: &str, placeholder: &str) -> String {
     format!("{column} IN (SELECT value FROM json_each({placeholder}))")
 }
 
-/// Text like PostgreSQL's `#>>`: scalars as text, true and false in words, objects as JSON.
+/// Text like PostgreSQL's `#>>`: true and false in words, numbers with the digits that were stored
+/// (as an SQL value, SQLite keeps 15 of them).
 pub(super) fn json_text(column: &str, placeholder: &str) -> String {
     let path = existing_path(column, placeholder);
     format!(
-        "(CASE json_type({column}, {path}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' \
-         WHEN 'null' THEN NULL ELSE CAST(json_extract({column}, {path}) AS TEXT) END)"
+        "(CASE json_type({column}, {path}) WHEN 'text' THEN json_extract({column}, {path}) \
+         WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' WHEN 'integer' THEN {column} -> {path} \
+         WHEN 'real' THEN {column} -> {path} END)"
     )
+}
+
+pub(super) fn json_exists(column: &str, placeholder: &str) -> String {
+    let path = existing_path(column, placeholder);
+    format!("coalesce(json_type({column}, {path}), 'null') <> 'null'")
 }
 
 pub(super) fn json_array_contains(column: &str, placeholder: &str, text: &str) -> String {
@@ -86,39 +91,37 @@ fn date_text(local: &str, bucket: Bucket) -> String {
 }
 
 /// SQLite knows no zones: the zone's offsets become a `CASE` over the instants at which they change,
-/// newest first, because data is mostly recent.
+/// halved at each step, because a zone with summer time has some four hundred of them.
 fn offset_expression(column: &str, zone: Tz) -> String {
-    let changes = offset_changes(zone);
-    let mut expression = "CASE".to_owned();
-    for (from, seconds) in changes.iter().rev() {
-        let written = write!(
-            expression,
-            " WHEN {column} >= '{}' THEN '{seconds:+} seconds'",
-            from.to_rfc3339_opts(chrono::SecondsFormat::Secs, false)
-        );
-        debug_assert!(written.is_ok(), "writing to a String cannot fail");
-    }
-    expression.push_str(" ELSE '+0 seconds' END");
-    expression
+    halved(column, &offset_changes(zone))
 }
 
-/// Instants from which an offset (seconds east of UTC) holds, 1900 to 2100. Found by looking at
-/// every week and halving where the offset differs at its ends.
+fn halved(column: &str, changes: &[(DateTime<Utc>, i32)]) -> String {
+    let (earlier, later) = changes.split_at(changes.len() / 2);
+    match (earlier, later) {
+        (_, []) => "'+0 seconds'".to_owned(),
+        // The first holds for everything before it too.
+        ([], [(_, seconds), ..]) => format!("'{seconds:+} seconds'"),
+        (_, [(from, _), ..]) => format!(
+            "CASE WHEN {column} >= '{}' THEN {} ELSE {} END",
+            from.to_rfc3339_opts(chrono::SecondsFormat::Secs, false),
+            halved(column, later),
+            halved(column, earlier)
+        ),
+    }
+}
+
+/// Instants from which an offset (seconds east of UTC) holds. Found by looking at every week and
+/// halving where the offset differs at its ends.
 fn offset_changes(zone: Tz) -> Vec<(DateTime<Utc>, i32)> {
-    let year_start = |year| {
-        NaiveDate::from_ymd_opt(year, 1, 1)
-            .and_then(|date| date.and_hms_opt(0, 0, 0))
-            .map(|local| local.and_utc())
-            .unwrap_or_default()
-    };
     let offset_at =
         |at: DateTime<Utc>| zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc();
-    let (start, end) = (year_start(1900), year_start(2100));
-    let mut offset = offset_at(start);
+    let (start, mut offset) = offset_at_year(zone, ZONES_FROM);
+    let (end, _) = offset_at_year(zone, ZONES_TO);
     let mut changes = vec![(start, offset)];
     let mut at = start;
     while at < end {
-        let next = at + TimeDelta::days(7);
+        let next = (at + TimeDelta::days(7)).min(end);
         let next_offset = offset_at(next);
         if next_offset != offset {
             let (mut before, mut after) = (at.timestamp(), next.timestamp());

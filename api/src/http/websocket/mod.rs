@@ -1,7 +1,7 @@
 //! `graphql-transport-ws` at `/graphql/ws`: several operations at once over one connection, each
 //! answered with `next` … `complete`, or with `error` if it could not run. The credential comes in
-//! `connection_init` and is asked again at every operation, so that a revoked or expired one ends
-//! the connection (4403) and the client fetches a new one.
+//! `connection_init` (or, from a page of ours, in its cookie) and is asked again at every operation,
+//! so that a revoked or expired one ends the connection (4403) and the client fetches a new one.
 
 mod connection;
 mod message;
@@ -10,12 +10,12 @@ use axum::Extension;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{State, WebSocketUpgrade};
 use axum::http::header::{AUTHORIZATION, UPGRADE};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 
 use self::message::{Close, SUBPROTOCOL};
 use super::reply::method_not_allowed;
-use super::{Door, credentials};
+use super::{Door, credentials, session};
 use crate::ctx::Origin;
 use crate::error::http::Problem;
 use crate::error::{Code, say};
@@ -25,6 +25,7 @@ pub(super) async fn handle(
     State(door): State<Door>,
     Extension(origin): Extension<Origin>,
     method: Method,
+    uri: Uri,
     headers: HeaderMap,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -40,7 +41,8 @@ pub(super) async fn handle(
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok())
         .and_then(credentials::bearer)
-        .map(str::to_owned);
+        .map(str::to_owned)
+        .or_else(|| session::of_upgrade(&headers, &uri, &door.app.config.server.cors_origins));
     let app = door.app.clone();
     upgrade
         .protocols([SUBPROTOCOL])

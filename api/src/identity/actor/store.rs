@@ -25,6 +25,8 @@ pub(super) struct TenantRow {
 pub(super) struct UserRow {
     pub(super) tenant: TenantRow,
     pub(super) org_unit_id: Option<Uuid>,
+    pub(super) company_id: Option<Uuid>,
+    pub(super) session_ends_at: DateTime<Utc>,
     pub(super) roles: Vec<RoleRow>,
 }
 
@@ -32,12 +34,16 @@ pub(super) struct KeyRow {
     pub(super) tenant: TenantRow,
     pub(super) user_id: Uuid,
     pub(super) org_unit_id: Option<Uuid>,
+    pub(super) company_id: Option<Uuid>,
     pub(super) secret_hash: String,
     pub(super) previous_secret_hash: Option<String>,
     pub(super) previous_expires_at: Option<DateTime<Utc>>,
     pub(super) scopes: Vec<String>,
+    pub(super) fields: Vec<String>,
+    pub(super) allowed_addresses: Vec<String>,
     pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) last_used_at: Option<DateTime<Utc>>,
+    pub(super) persisted_only: bool,
     pub(super) role: RoleRow,
 }
 
@@ -53,34 +59,47 @@ impl People {
     }
 }
 
-/// A user who may act, with all roles; `None` when absent, inactive, deleted or of a suspended
-/// tenant.
+/// A user who may act in this session, with all roles; `None` when absent, inactive, deleted or of a
+/// suspended tenant, and when the session is another's, revoked or over.
 pub(super) async fn user_with_roles(
     conn: &Conn,
     system: &SystemHandle,
-    user_id: Uuid,
+    (user_id, session_id): (Uuid, Uuid),
+    now: DateTime<Utc>,
 ) -> Result<Option<UserRow>> {
-    let (tenant, user) = (conn.dialect().placeholder(1), conn.dialect().placeholder(2));
+    let dialect = conn.dialect();
+    let (tenant, user) = (dialect.placeholder(1), dialect.placeholder(2));
+    let (session, at) = (dialect.placeholder(3), dialect.placeholder(4));
     let sql = format!(
-        "SELECT t.slug, t.time_zone, t.currency, t.language, u.org_unit_id, r.name, r.permissions \
+        "SELECT t.slug, t.time_zone, t.currency, t.language, u.org_unit_id, r.name, \
+         r.permissions, s.expires_at, u.company_id \
          FROM users u \
          JOIN tenants t ON t.id = u.tenant_id \
+         JOIN sessions s ON s.tenant_id = u.tenant_id AND s.id = {session} AND s.user_id = u.id \
+         AND s.revoked_at IS NULL AND s.expires_at > {at} \
          LEFT JOIN user_roles g ON g.tenant_id = u.tenant_id AND g.user_id = u.id \
          LEFT JOIN roles r ON r.tenant_id = g.tenant_id AND r.id = g.role_id \
          WHERE u.tenant_id = {tenant} AND u.id = {user} \
          AND u.is_active AND u.deleted_at IS NULL AND t.suspended_at IS NULL"
     );
-    let values = vec![Value::Id(system.tenant_id()), Value::Id(user_id)];
+    let values = vec![
+        Value::Id(system.tenant_id()),
+        Value::Id(user_id),
+        Value::Id(session_id),
+        Value::Instant(now),
+    ];
     let rows = conn.rows(system, &Statement::new(sql, values)).await?;
     let Some(first) = rows.first() else { return Ok(None) };
     let (tenant, org_unit_id) = (tenant_of(first)?, first.id(4)?);
+    let session_ends_at = first.instant(7)?.ok_or_else(|| Error::internal("column 7 is null"))?;
     let mut roles = Vec::with_capacity(rows.len());
     for row in &rows {
         if !row.is_null(5)? {
             roles.push(role_at(row, 5)?);
         }
     }
-    Ok(Some(UserRow { tenant, org_unit_id, roles }))
+    let company_id = first.id(8)?;
+    Ok(Some(UserRow { tenant, org_unit_id, company_id, session_ends_at, roles }))
 }
 
 /// A key that was not revoked, of a user who may act. Its secret and its dates are not judged here.
@@ -93,7 +112,8 @@ pub(super) async fn key_with_role(
     let sql = format!(
         "SELECT t.slug, t.time_zone, t.currency, t.language, u.org_unit_id, r.name, r.permissions, \
          k.user_id, k.secret_hash, k.previous_secret_hash, k.previous_expires_at, k.scopes, \
-         k.expires_at, k.last_used_at \
+         k.expires_at, k.last_used_at, u.company_id, k.fields, k.allowed_addresses, \
+         k.persisted_only \
          FROM api_keys k \
          JOIN tenants t ON t.id = k.tenant_id \
          JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id \
@@ -113,9 +133,13 @@ pub(super) async fn key_with_role(
         secret_hash: required_text(&row, 8)?,
         previous_secret_hash: row.text(9)?,
         previous_expires_at: row.instant(10)?,
-        scopes: scopes_at(&row, 11)?,
+        scopes: texts_at(&row, 11)?,
         expires_at: row.instant(12)?,
         last_used_at: row.instant(13)?,
+        persisted_only: row.bool(17)?.unwrap_or_default(),
+        company_id: row.id(14)?,
+        fields: texts_at(&row, 15)?,
+        allowed_addresses: texts_at(&row, 16)?,
     }))
 }
 
@@ -183,7 +207,7 @@ fn role_at(row: &Row, index: usize) -> Result<RoleRow> {
     })
 }
 
-fn scopes_at(row: &Row, index: usize) -> Result<Vec<String>> {
+fn texts_at(row: &Row, index: usize) -> Result<Vec<String>> {
     let json = row.json(index)?.unwrap_or_default();
     serde_json::from_value(json).map_err(Error::internal)
 }

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::json;
 use uuid::Uuid;
 
+use super::narrowing;
 use super::store::{self, KeySummary, NewKey};
 use super::text::KeyText;
-use crate::access::{SystemHandle, parse_key_scope};
+use crate::access::{Resource, SystemHandle};
 use crate::app::App;
 use crate::db::Conn;
 use crate::error::{Error, Result, say};
-use crate::identity::{role, tenant, user};
+use crate::identity::{operator, role, tenant, user};
 use crate::limits;
 
 /// What a new key is made of.
@@ -21,6 +23,10 @@ pub struct KeyInput {
     pub name: String,
     /// `leads:read` and the like; none means all of the role's rights.
     pub scopes: Vec<String>,
+    /// `leads.name` and the like; none means all that the role may read.
+    pub fields: Vec<String>,
+    /// Networks that the key may be used from, `10.0.0.0/8`; none means everywhere.
+    pub allowed_addresses: Vec<String>,
     pub expires_at: Option<DateTime<Utc>>,
     /// Whom the key acts as; a service account of its own when nobody is named.
     pub user_id: Option<Uuid>,
@@ -57,15 +63,26 @@ pub(crate) async fn create_in(
     tenant_id: Uuid,
     input: KeyInput,
 ) -> Result<String> {
-    let now = app.clock.now();
-    check(&input, now)?;
-    let system = SystemHandle::for_tenant(tenant_id);
     let role_id = role::service::id_of(conn, tenant_id, &input.role).await?;
+    let text = KeyText::generate(tenant_id, app.clock.new_id());
+    issue(app, conn, &text, (role_id, input)).await?;
+    Ok(text.reveal())
+}
+
+/// Writes the key of this text.
+pub(super) async fn issue(
+    app: &App,
+    conn: &Conn,
+    text: &KeyText,
+    (role_id, input): (Uuid, KeyInput),
+) -> Result<()> {
+    let now = app.clock.now();
+    check(app, &input, now)?;
+    let tenant_id = text.tenant_id;
     let user_id = match input.user_id {
         Some(user_id) => user_id,
         None => user::service::create_service_account(app, conn, tenant_id, &input.name).await?,
     };
-    let text = KeyText::generate(tenant_id, app.clock.new_id());
     let new = NewKey {
         id: text.key_id,
         user_id,
@@ -74,11 +91,12 @@ pub(crate) async fn create_in(
         prefix: text.prefix(),
         secret_hash: text.secret_hash(),
         scopes: input.scopes,
+        fields: input.fields,
+        allowed_addresses: narrowing::checked_addresses(&input.allowed_addresses)?,
         expires_at: input.expires_at,
         created_by: input.created_by,
     };
-    store::insert(conn, &system, new, now).await?;
-    Ok(text.reveal())
+    store::insert(conn, &SystemHandle::for_tenant(tenant_id), new, now).await
 }
 
 /// Gives a key a new secret. The old one still opens it for `overlap`.
@@ -98,11 +116,10 @@ pub async fn rotate(
         || !store::replace_secret(&conn, &system, found.id, text.secret_hash(), (now, overlap))
             .await?
     {
-        return Err(Error::conflict(say(
-            "the key is revoked; make a new one",
-            "a chave foi revogada; crie outra",
-        )));
+        return Err(revoked());
     }
+    let about = (Resource::ApiKeys, found.id, json!({ "oldSecretUntil": now + overlap }));
+    operator::note(app, &conn, (tenant.id, "api_key.rotate"), about).await?;
     conn.commit().await?;
     Ok(text.reveal())
 }
@@ -113,7 +130,12 @@ pub async fn revoke(app: &Arc<App>, tenant_slug: &str, key: &str) -> Result<()> 
     let system = SystemHandle::for_tenant(tenant.id);
     let conn = app.db.transaction().await?;
     let found = find(&conn, &system, key).await?;
-    store::revoke(&conn, &system, found.id, app.clock.now()).await?;
+    let now = app.clock.now();
+    store::revoke(&conn, &system, found.id, now).await?;
+    if found.revoked_at.is_none() {
+        let about = (Resource::ApiKeys, found.id, json!({ "revokedAt": now }));
+        operator::note(app, &conn, (tenant.id, "api_key.revoke"), about).await?;
+    }
     conn.commit().await
 }
 
@@ -141,6 +163,10 @@ pub(crate) async fn record_use(app: Arc<App>, tenant_id: Uuid, key_id: Uuid, at:
     }
 }
 
+pub(super) fn revoked() -> Error {
+    Error::conflict(say("the key is revoked; make a new one", "a chave foi revogada; crie outra"))
+}
+
 async fn find(conn: &Conn, system: &SystemHandle, key: &str) -> Result<KeySummary> {
     let id = key.parse::<Uuid>().ok();
     let mut found = store::list(conn, system).await?;
@@ -155,7 +181,7 @@ async fn find(conn: &Conn, system: &SystemHandle, key: &str) -> Result<KeySummar
     }
 }
 
-fn check(input: &KeyInput, now: DateTime<Utc>) -> Result<()> {
+fn check(app: &App, input: &KeyInput, now: DateTime<Utc>) -> Result<()> {
     let length = input.name.trim().chars().count();
     if !(1..=limits::NAME_CHARS_MAX).contains(&length) {
         return Err(Error::invalid_field(
@@ -166,15 +192,8 @@ fn check(input: &KeyInput, now: DateTime<Utc>) -> Result<()> {
             ),
         ));
     }
-    if let Some(wrong) = input.scopes.iter().find(|scope| parse_key_scope(scope).is_none()) {
-        return Err(Error::invalid_field(
-            "scopes",
-            say(
-                format!("unknown scope \"{wrong}\": write resource:action, as in leads:read"),
-                format!("escopo desconhecido \"{wrong}\": escreva recurso:ação, como leads:read"),
-            ),
-        ));
-    }
+    narrowing::check_scopes(&input.scopes)?;
+    narrowing::check_fields(app, &input.fields)?;
     if input.expires_at.is_some_and(|at| at <= now) {
         return Err(Error::invalid_field(
             "expiresAt",

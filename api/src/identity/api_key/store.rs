@@ -6,7 +6,7 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Set};
 use uuid::Uuid;
 
-use crate::access::{Permit, SystemHandle};
+use crate::access::Permit;
 use crate::db::Conn;
 use crate::error::Result;
 
@@ -18,6 +18,8 @@ pub(super) struct NewKey {
     pub(super) prefix: String,
     pub(super) secret_hash: String,
     pub(super) scopes: Vec<String>,
+    pub(super) fields: Vec<String>,
+    pub(super) allowed_addresses: Vec<String>,
     pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) created_by: Option<Uuid>,
 }
@@ -30,20 +32,27 @@ pub struct KeySummary {
     pub prefix: String,
     pub role: String,
     pub scopes: Vec<String>,
+    pub fields: Vec<String>,
+    pub allowed_addresses: Vec<String>,
+    /// Whom it acts as.
+    pub user_id: Uuid,
+    pub created_by: Option<Uuid>,
     pub created_at: DateTime<Utc>,
     pub expires_at: Option<DateTime<Utc>>,
+    /// Until when the secret before the present one opens it.
+    pub previous_expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
 pub(super) async fn insert(
     conn: &Conn,
-    system: &SystemHandle,
+    permit: &impl Permit,
     new: NewKey,
     now: DateTime<Utc>,
 ) -> Result<()> {
     let row = api_key::ActiveModel {
-        tenant_id: Set(system.tenant_id()),
+        tenant_id: Set(permit.tenant_id()),
         id: Set(new.id),
         user_id: Set(new.user_id),
         role_id: Set(new.role_id),
@@ -53,28 +62,31 @@ pub(super) async fn insert(
         previous_secret_hash: Set(None),
         previous_expires_at: Set(None),
         scopes: Set(new.scopes.into()),
+        fields: Set(new.fields.into()),
+        allowed_addresses: Set(new.allowed_addresses.into()),
         expires_at: Set(new.expires_at),
         revoked_at: Set(None),
         last_used_at: Set(None),
+        persisted_only: Set(false),
         created_by: Set(new.created_by),
         created_at: Set(now),
         updated_at: Set(now),
     };
-    api_key::Entity::insert(row).exec_without_returning(&conn.orm(system)).await?;
+    api_key::Entity::insert(row).exec_without_returning(&conn.orm(permit)).await?;
     Ok(())
 }
 
-pub(super) async fn list(conn: &Conn, system: &SystemHandle) -> Result<Vec<KeySummary>> {
-    let orm = conn.orm(system);
+pub(super) async fn list(conn: &Conn, permit: &impl Permit) -> Result<Vec<KeySummary>> {
+    let orm = conn.orm(permit);
     let roles = role::Entity::find()
-        .filter(role::Column::TenantId.eq(system.tenant_id()))
+        .filter(role::Column::TenantId.eq(permit.tenant_id()))
         .all(&orm)
         .await?;
     let name_of = |id: Uuid| {
         roles.iter().find(|role| role.id == id).map(|role| role.name.clone()).unwrap_or_default()
     };
     let keys = api_key::Entity::find()
-        .filter(api_key::Column::TenantId.eq(system.tenant_id()))
+        .filter(api_key::Column::TenantId.eq(permit.tenant_id()))
         .order_by_asc(api_key::Column::Id)
         .all(&orm)
         .await?;
@@ -85,9 +97,14 @@ pub(super) async fn list(conn: &Conn, system: &SystemHandle) -> Result<Vec<KeySu
             name: key.name,
             prefix: key.prefix,
             role: name_of(key.role_id),
-            scopes: serde_json::from_value(key.scopes).unwrap_or_default(),
+            scopes: texts(key.scopes),
+            fields: texts(key.fields),
+            allowed_addresses: texts(key.allowed_addresses),
+            user_id: key.user_id,
+            created_by: key.created_by,
             created_at: key.created_at,
             expires_at: key.expires_at,
+            previous_expires_at: key.previous_expires_at,
             revoked_at: key.revoked_at,
             last_used_at: key.last_used_at,
         })
@@ -97,7 +114,7 @@ pub(super) async fn list(conn: &Conn, system: &SystemHandle) -> Result<Vec<KeySu
 /// The present secret becomes the previous one, for a while. False when there is no such living key.
 pub(super) async fn replace_secret(
     conn: &Conn,
-    system: &SystemHandle,
+    permit: &impl Permit,
     id: Uuid,
     secret_hash: String,
     (now, overlap): (DateTime<Utc>, TimeDelta),
@@ -107,23 +124,23 @@ pub(super) async fn replace_secret(
         .col_expr(api_key::Column::PreviousExpiresAt, Expr::value(now + overlap))
         .col_expr(api_key::Column::SecretHash, Expr::value(secret_hash))
         .col_expr(api_key::Column::UpdatedAt, Expr::value(now))
-        .filter(living(system, id))
-        .exec(&conn.orm(system))
+        .filter(living(permit, id))
+        .exec(&conn.orm(permit))
         .await?;
     Ok(done.rows_affected == 1)
 }
 
 pub(super) async fn revoke(
     conn: &Conn,
-    system: &SystemHandle,
+    permit: &impl Permit,
     id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<()> {
     api_key::Entity::update_many()
         .col_expr(api_key::Column::RevokedAt, Expr::value(now))
         .col_expr(api_key::Column::UpdatedAt, Expr::value(now))
-        .filter(living(system, id))
-        .exec(&conn.orm(system))
+        .filter(living(permit, id))
+        .exec(&conn.orm(permit))
         .await?;
     Ok(())
 }
@@ -131,7 +148,7 @@ pub(super) async fn revoke(
 /// Several nodes may see the same use: the latest stays.
 pub(super) async fn record_use(
     conn: &Conn,
-    system: &SystemHandle,
+    permit: &impl Permit,
     id: Uuid,
     at: DateTime<Utc>,
 ) -> Result<()> {
@@ -140,15 +157,19 @@ pub(super) async fn record_use(
         .add(api_key::Column::LastUsedAt.lt(at));
     api_key::Entity::update_many()
         .col_expr(api_key::Column::LastUsedAt, Expr::value(at))
-        .filter(living(system, id).add(older))
-        .exec(&conn.orm(system))
+        .filter(living(permit, id).add(older))
+        .exec(&conn.orm(permit))
         .await?;
     Ok(())
 }
 
-fn living(system: &SystemHandle, id: Uuid) -> Condition {
+fn texts(list: serde_json::Value) -> Vec<String> {
+    serde_json::from_value(list).unwrap_or_default()
+}
+
+fn living(permit: &impl Permit, id: Uuid) -> Condition {
     Condition::all()
-        .add(api_key::Column::TenantId.eq(system.tenant_id()))
+        .add(api_key::Column::TenantId.eq(permit.tenant_id()))
         .add(api_key::Column::Id.eq(id))
         .add(api_key::Column::RevokedAt.is_null())
 }

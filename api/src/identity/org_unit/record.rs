@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use entity::org_unit::{Column, Entity};
 
+use super::rules;
 use crate::access::Resource;
 use crate::identity::user;
 use crate::record::declare::{Changes, OnDestroy, field};
@@ -29,6 +30,7 @@ fn declaration() -> Record {
             enabled: true,
             natural_keys: vec![&["externalSystem", "externalId"]],
             emits: Some(("core", "org_unit")),
+            before: Some(rules::keep_tree),
             ..Changes::default()
         })
         .field(field(Column::Name, Kind::Text).filter().sort().folded())

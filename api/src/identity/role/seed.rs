@@ -76,6 +76,7 @@ pub const SEEDS: [RoleSeed; 5] = [
             grant(Resource::OrgUnits, READ),
             grant(Resource::Roles, READ),
             grant(Resource::ApiKeys, READ),
+            grant(Resource::Tenants, READ),
             grant(Resource::AuditLogs, READ),
             grant(Resource::Events, READ),
         ]),
@@ -114,8 +115,16 @@ pub const SEEDS: [RoleSeed; 5] = [
     RoleSeed {
         name: "cliente",
         label_pt: "Cliente",
-        description: "A customer from outside; sees none of the sales side.",
-        rights: Rights::Listed(&[]),
+        description: "A customer from outside; sees their own company and none of the sales side.",
+        rights: Rights::Listed(&[Grant {
+            resource: Resource::Companies,
+            scopes: &[(Action::Read, ScopeKind::Company)],
+            fields: &[
+                ("metadata", FieldRule::Hidden),
+                ("notes", FieldRule::Hidden),
+                ("source", FieldRule::Hidden),
+            ],
+        }]),
     },
 ];
 

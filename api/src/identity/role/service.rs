@@ -1,4 +1,4 @@
-//! A tenant's roles.
+//! A tenant's roles, as those find them who work for the tenant or the operator.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::seed::SEEDS;
 use super::store;
-use crate::access::SystemHandle;
+use crate::access::{Permissions, SystemHandle};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::db::Conn;
@@ -38,9 +38,14 @@ pub(crate) async fn seed(
 
 /// The role of this name, or INVALID with the names there are.
 pub(crate) async fn id_of(conn: &Conn, tenant_id: Uuid, name: &str) -> Result<Uuid> {
-    let roles = store::list(conn, &SystemHandle::for_tenant(tenant_id)).await?;
-    if let Some(role) = roles.iter().find(|role| role.name == name) {
-        return Ok(role.id);
+    Ok(named(conn, tenant_id, name).await?.id)
+}
+
+/// As [`id_of`], the whole role.
+pub(crate) async fn named(conn: &Conn, tenant_id: Uuid, name: &str) -> Result<role::Model> {
+    let mut roles = store::list(conn, &SystemHandle::for_tenant(tenant_id)).await?;
+    if let Some(place) = roles.iter().position(|role| role.name == name) {
+        return Ok(roles.swap_remove(place));
     }
     let names: Vec<&str> = roles.iter().map(|role| role.name.as_str()).collect();
     let names = names.join(", ");
@@ -58,4 +63,13 @@ pub async fn list(app: &Arc<App>, tenant_slug: &str) -> Result<Vec<role::Model>>
     let tenant = tenant::service::named(app, tenant_slug).await?;
     let conn = app.db.single_read().await?;
     store::list(&conn, &SystemHandle::for_tenant(tenant.id)).await
+}
+
+/// What a stored role allows; parts that this version does not know allow nothing, and are logged.
+pub(crate) fn rights(name: &str, stored: &serde_json::Value) -> Permissions {
+    let (permissions, problems) = Permissions::from_stored(stored);
+    if !problems.is_empty() {
+        tracing::warn!(role = %name, ?problems, "parts of a role are not understood: denied");
+    }
+    permissions
 }

@@ -1,7 +1,11 @@
 //! Access tokens: JWTs as RFC 8725 and RFC 9068 ask for them. One algorithm, named here and never
 //! taken from the token; issuer, audience and type are checked; keys are never fetched from where a
-//! header points.
+//! header points. The newest secret signs; the previous ones are still believed, each under the name
+//! (`kid`) that follows from it.
 
+use aws_lc_rs::hmac;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
@@ -13,6 +17,7 @@ use crate::limits;
 const ISSUER: &str = "pulso";
 const AUDIENCE: &str = "pulso";
 const TYPE: &str = "at+jwt";
+const KEY_ID_BYTES: usize = 9;
 
 #[derive(Serialize, Deserialize)]
 struct Claims {
@@ -47,13 +52,36 @@ impl AccessToken {
 }
 
 pub(crate) struct Signer {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    newest: Key,
+    previous: Vec<Key>,
     validation: Validation,
 }
 
+struct Key {
+    id: String,
+    encoding: EncodingKey,
+    decoding: DecodingKey,
+}
+
+impl Key {
+    fn new(secret: &[u8]) -> Self {
+        Self {
+            id: key_id(secret),
+            encoding: EncodingKey::from_secret(secret),
+            decoding: DecodingKey::from_secret(secret),
+        }
+    }
+}
+
+/// The name that tokens signed with `secret` carry. It follows from the secret, so that nodes agree
+/// on it without being told, and says nothing of it.
+pub fn key_id(secret: &[u8]) -> String {
+    let mark = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), b"pulso signing key");
+    URL_SAFE_NO_PAD.encode(mark.as_ref().get(..KEY_ID_BYTES).unwrap_or_default())
+}
+
 impl Signer {
-    pub(crate) fn new(secret: &[u8]) -> Self {
+    pub(crate) fn new(secret: &[u8], previous: &[&[u8]]) -> Self {
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.set_issuer(&[ISSUER]);
@@ -62,8 +90,8 @@ impl Signer {
         validation.validate_exp = false;
         validation.validate_nbf = false;
         Self {
-            encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
+            newest: Key::new(secret),
+            previous: previous.iter().map(|secret| Key::new(secret)).collect(),
             validation,
         }
     }
@@ -72,6 +100,7 @@ impl Signer {
     pub(crate) fn sign(&self, token: &AccessToken, now: DateTime<Utc>) -> Result<String> {
         let mut header = Header::new(Algorithm::HS256);
         header.typ = Some(TYPE.to_owned());
+        header.kid = Some(self.newest.id.clone());
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
@@ -82,17 +111,21 @@ impl Signer {
             exp: token.expires_at.timestamp(),
             nbf: None,
         };
-        jsonwebtoken::encode(&header, &claims, &self.encoding).map_err(Error::internal)
+        jsonwebtoken::encode(&header, &claims, &self.newest.encoding).map_err(Error::internal)
     }
 
     /// What `text` says, if we signed it for this purpose and it holds at `now`.
     pub(crate) fn read(&self, text: &str, now: DateTime<Utc>) -> Option<AccessToken> {
-        let data = jsonwebtoken::decode::<Claims>(text, &self.decoding, &self.validation).ok()?;
+        let key = self.named(&jsonwebtoken::decode_header(text).ok()?.kid?)?;
+        let data = jsonwebtoken::decode::<Claims>(text, &key.decoding, &self.validation).ok()?;
         let header = data.header;
         let is_ours =
             header.typ.is_some_and(|typ| typ.eq_ignore_ascii_case(TYPE)) && header.crit.is_none();
         let claims = data.claims;
         let begins = claims.nbf.map_or(claims.iat, |nbf| nbf.max(claims.iat));
+        // Nobody gets a longer one from us, whoever else may hold the secret.
+        let lives_s = claims.exp.checked_sub(claims.iat)?;
+        let is_short = (1..=limits::ACCESS_TOKEN_SECONDS).contains(&lives_s);
         let token = AccessToken {
             tenant_id: claims.tid,
             user_id: claims.sub,
@@ -101,7 +134,11 @@ impl Signer {
         };
         let holds =
             DateTime::from_timestamp(begins, 0)? <= now + leeway() && now < token.accepted_until();
-        (is_ours && holds).then_some(token)
+        (is_ours && is_short && holds).then_some(token)
+    }
+
+    fn named(&self, id: &str) -> Option<&Key> {
+        std::iter::once(&self.newest).chain(&self.previous).find(|key| key.id == id)
     }
 }
 

@@ -67,6 +67,7 @@ pub(crate) async fn create_in(
         created_at: now,
         updated_at: now,
         suspended_at: None,
+        purge_at: None,
     };
     if store::by_slug(conn, &system, slug).await?.is_some() {
         return Err(slug_taken(slug));
@@ -137,7 +138,7 @@ fn checked_slug(slug: &str) -> Result<String> {
     ))
 }
 
-fn checked_name(name: &str) -> Result<String> {
+pub(super) fn checked_name(name: &str) -> Result<String> {
     let name = name.trim();
     if (1..=limits::NAME_CHARS_MAX).contains(&name.chars().count()) {
         return Ok(name.to_owned());
@@ -152,7 +153,7 @@ fn checked_name(name: &str) -> Result<String> {
     ))
 }
 
-fn checked_zone(zone: Option<String>) -> Result<String> {
+pub(super) fn checked_zone(zone: Option<String>) -> Result<String> {
     let Some(zone) = zone else { return Ok(chrono_tz::America::Sao_Paulo.name().to_owned()) };
     match zone.parse::<Tz>() {
         Ok(known) => Ok(known.name().to_owned()),
@@ -166,7 +167,7 @@ fn checked_zone(zone: Option<String>) -> Result<String> {
     }
 }
 
-fn checked_currency(currency: Option<String>) -> Result<String> {
+pub(super) fn checked_currency(currency: Option<String>) -> Result<String> {
     let Some(currency) = currency else { return Ok(Currency::BRL.as_str().to_owned()) };
     match Currency::parse(&currency) {
         Ok(known) => Ok(known.as_str().to_owned()),
@@ -174,7 +175,7 @@ fn checked_currency(currency: Option<String>) -> Result<String> {
     }
 }
 
-fn checked_language(language: Option<String>) -> Result<String> {
+pub(super) fn checked_language(language: Option<String>) -> Result<String> {
     let language = language.unwrap_or_else(|| "pt-BR".to_owned());
     if LANGUAGES.contains(&language.as_str()) {
         return Ok(language);

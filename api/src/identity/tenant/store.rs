@@ -1,10 +1,11 @@
 //! Rows of `tenants`, and what a tenant is born with.
 
 use entity::{pipeline_stage, tenant};
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
-use crate::access::SystemHandle;
+use crate::access::{Permit, SystemHandle};
 use crate::db::Conn;
 use crate::error::Result;
 
@@ -39,10 +40,33 @@ pub(super) async fn by_slug(
 
 pub(super) async fn by_id(
     conn: &Conn,
-    system: &SystemHandle,
+    permit: &impl Permit,
     id: Uuid,
 ) -> Result<Option<tenant::Model>> {
-    Ok(tenant::Entity::find_by_id(id).one(&conn.orm(system)).await?)
+    Ok(tenant::Entity::find_by_id(id).one(&conn.orm(permit)).await?)
+}
+
+/// False when the tenant is no longer as it was.
+pub(super) async fn update(
+    conn: &Conn,
+    permit: &impl Permit,
+    new: &tenant::Model,
+    old: &tenant::Model,
+) -> Result<bool> {
+    let done = tenant::Entity::update_many()
+        .col_expr(tenant::Column::Name, Expr::value(new.name.clone()))
+        .col_expr(tenant::Column::TimeZone, Expr::value(new.time_zone.clone()))
+        .col_expr(tenant::Column::Currency, Expr::value(new.currency.clone()))
+        .col_expr(tenant::Column::Language, Expr::value(new.language.clone()))
+        .col_expr(tenant::Column::Settings, Expr::value(new.settings.clone()))
+        .col_expr(tenant::Column::SuspendedAt, Expr::value(new.suspended_at))
+        .col_expr(tenant::Column::PurgeAt, Expr::value(new.purge_at))
+        .col_expr(tenant::Column::UpdatedAt, Expr::value(new.updated_at))
+        .filter(tenant::Column::Id.eq(old.id))
+        .filter(tenant::Column::UpdatedAt.eq(old.updated_at))
+        .exec(&conn.orm(permit))
+        .await?;
+    Ok(done.rows_affected == 1)
 }
 
 pub(super) async fn list(conn: &Conn, system: &SystemHandle) -> Result<Vec<tenant::Model>> {

@@ -3,5 +3,6 @@
 
 pub(crate) mod email;
 pub mod record;
+mod rules;
 pub mod service;
 mod store;

@@ -4,9 +4,10 @@ use std::sync::LazyLock;
 
 use entity::user::{Column, Entity};
 
+use super::rules;
 use crate::access::Resource;
-use crate::identity::org_unit;
-use crate::record::declare::{Changes, Default, OnDestroy, OwnerPath, field};
+use crate::identity::{account, org_unit};
+use crate::record::declare::{Changes, CompanyPath, Default, OnDestroy, OwnerPath, field};
 use crate::record::{Kind, Record, checks, declare};
 
 pub fn record() -> &'static Record {
@@ -24,6 +25,7 @@ fn declaration() -> Record {
         )
         .external(Column::ExternalSystem, Column::ExternalId)
         .owned_by(OwnerPath::Column("id"))
+        .of_company(CompanyPath::Column("company_id"))
         // Not the e-mail: who may not read it must not find out by searching.
         .searched(&["full_name"])
         .ordered_by("fullName", false)
@@ -31,6 +33,10 @@ fn declaration() -> Record {
             enabled: true,
             natural_keys: vec![&["externalSystem", "externalId"], &["email"]],
             emits: Some(("core", "user")),
+            before: Some(rules::protect),
+            after: Some(rules::close_ways_in),
+            dependents: vec![("mails", "user_id"), ("account_tokens", "user_id")],
+            verbs: &account::verbs::VERBS,
             ..Changes::default()
         });
     declared
@@ -54,6 +60,11 @@ fn declaration() -> Record {
         .field(field(Column::LastLoginAt, Kind::Instant).filter().sort().read_only())
         .field(field(Column::ManagerId, Kind::Id).filter())
         .field(field(Column::OrgUnitId, Kind::Id).filter())
+        .field(
+            field(Column::CompanyId, Kind::Id)
+                .filter()
+                .about("Of somebody from outside: the company whose rows the scope company shows."),
+        )
         .one("manager", Column::ManagerId, record, "")
         .one("orgUnit", Column::OrgUnitId, org_unit::record::record, "")
         .many("reports", Column::ManagerId, record, OnDestroy::Clear)

@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::ctx::Ctx;
 use crate::db::Conn;
 use crate::error::{Error, Result, say};
+use crate::identity::account::new_password;
 use crate::identity::role;
 use crate::limits;
 
@@ -53,12 +54,16 @@ pub async fn create(app: &Arc<App>, tenant_id: Uuid, input: UserInput) -> Result
 /// Checks a new user and hashes the password.
 pub(crate) async fn prepare(app: &App, input: UserInput) -> Result<Draft> {
     let password_hash = match &input.password {
-        Some(password) => Some(app.identity.passwords.hash(password).await?),
+        Some(password) => {
+            let email = input.email.as_deref().unwrap_or_default();
+            new_password::check(password, (email, ""), "password")?;
+            Some(app.identity.passwords.hash(password).await?)
+        }
         None => None,
     };
     Ok(Draft {
         email: input.email.as_deref().map(email::checked).transpose()?,
-        full_name: checked_name(&input.full_name)?,
+        full_name: checked_name(&input.full_name, "fullName")?,
         password_hash,
         is_service: false,
         roles: input.roles,
@@ -107,7 +112,7 @@ pub(crate) async fn create_service_account(
 ) -> Result<Uuid> {
     let draft = Draft {
         email: None,
-        full_name: checked_name(name)?,
+        full_name: checked_name(name, "fullName")?,
         password_hash: None,
         is_service: true,
         roles: Vec::new(),
@@ -174,7 +179,8 @@ async fn check_place(conn: &Conn, system: &SystemHandle, draft: &Draft) -> Resul
 }
 
 fn row(tenant_id: Uuid, id: Uuid, draft: Draft, now: DateTime<Utc>) -> user::Model {
-    let search_text = search_text(&[&draft.full_name, draft.email.as_deref().unwrap_or_default()]);
+    // Not the e-mail: who may not read it must not find out by searching.
+    let search_text = search_text(&[&draft.full_name]);
     user::Model {
         tenant_id,
         id,
@@ -190,6 +196,7 @@ fn row(tenant_id: Uuid, id: Uuid, draft: Draft, now: DateTime<Utc>) -> user::Mod
         last_login_at: None,
         manager_id: draft.manager_id,
         org_unit_id: draft.org_unit_id,
+        company_id: None,
         external_system: None,
         external_id: None,
         created_at: now,
@@ -210,14 +217,15 @@ fn grant(
     user_role::Model { tenant_id, id, user_id, role_id, granted_by: None, granted_at }
 }
 
-fn checked_name(name: &str) -> Result<String> {
+/// A name as it is stored. `field` is the argument it came in.
+pub(crate) fn checked_name(name: &str, field: &'static str) -> Result<String> {
     let name = name.trim();
     if (1..=limits::NAME_CHARS_MAX).contains(&name.chars().count()) {
         return Ok(name.to_owned());
     }
     let most = limits::NAME_CHARS_MAX;
     Err(Error::invalid_field(
-        "fullName",
+        field,
         say(
             format!("a name has 1 to {most} characters"),
             format!("um nome tem de 1 a {most} caracteres"),

@@ -149,9 +149,17 @@ fn read_targets(
             reader.problem(&place, say("is set twice", "é definido duas vezes"));
         }
         if let Some(value) = expr::read(reader, &place, value, Want::Field(field)) {
+            let on_create = on_create || DATES.contains(&field.column);
             targets.push(Target { field, value, on_create });
         }
     }
+}
+
+/// When a row was made and last changed elsewhere: it says so once, when it is created here.
+const DATES: [&str; 2] = ["created_at", "updated_at"];
+
+fn may_set(field: &Field) -> bool {
+    DATES.contains(&field.column) || !KEPT.contains(&field.column)
 }
 
 /// A field that an import may set: all but those that the engine keeps itself.
@@ -162,11 +170,11 @@ fn settable(
     name: &str,
 ) -> Option<&'static Field> {
     let field = record.find_field(name);
-    let Some(field) = field.filter(|field| !KEPT.contains(&field.column)) else {
+    let Some(field) = field.filter(|field| may_set(field)) else {
         let known: Vec<&str> = record
             .fields
             .iter()
-            .filter(|field| !KEPT.contains(&field.column))
+            .filter(|field| may_set(field))
             .map(|field| field.name.as_str())
             .collect();
         let known = known.join(", ");
@@ -233,20 +241,38 @@ fn check_targets(
     mode: Mode,
     targets: &[Target],
 ) {
+    let sets = |column: &str| targets.iter().any(|target| target.field.column == column);
     if mode != Mode::Upsert {
+        for target in targets.iter().filter(|target| DATES.contains(&target.field.column)) {
+            reader.problem(
+                &format!("{place}.fields.{}", target.field.name),
+                say("nothing is created by mode = \"update\"", "mode = \"update\" não cria nada"),
+            );
+        }
         return;
+    }
+    if sets("updated_at") && !sets("created_at") {
+        reader.problem(
+            &format!("{place}.fields.updatedAt"),
+            say("needs createdAt beside it", "precisa de createdAt ao lado"),
+        );
     }
     for field in &record.fields {
         let needed = !field.nullable
             && matches!(field.default, Default::None)
             && !KEPT.contains(&field.column);
-        let set = targets.iter().any(|target| target.field.column == field.column);
-        if needed && !set {
+        let inferred = record.changes.infers(field.column).is_some_and(sets);
+        if needed && !inferred && !sets(field.column) {
+            let instead = record.changes.infers(field.column);
+            let instead = record.fields.iter().find(|other| Some(other.column) == instead);
+            let (en, pt) = instead.map_or_else(<(String, String)>::default, |other| {
+                (format!(", or {} instead", other.name), format!(", ou então {}", other.name))
+            });
             reader.problem(
                 &format!("{place}.fields"),
                 say(
-                    format!("{}.{} is required", record.name, field.name),
-                    format!("{}.{} é obrigatório", record.name, field.name),
+                    format!("{}.{} is required{en}", record.name, field.name),
+                    format!("{}.{} é obrigatório{pt}", record.name, field.name),
                 ),
             );
         }

@@ -1,11 +1,14 @@
 //! The mutations of many rows: all or nothing, or a result per row.
 
+use std::collections::HashSet;
+
 use async_graphql::Value as Input;
 use uuid::Uuid;
 
-use super::Session;
-use super::input::Purpose;
+use super::input::{Draft, Purpose};
 use super::mutation::{WriteKind, draft, in_input, out_of_reach, version_argument};
+use super::{RowChange, Session, Values, store};
+use crate::access::Action;
 use crate::ctx::Ctx;
 use crate::db::Conn;
 use crate::error::{Error, Language, Result, say};
@@ -19,6 +22,22 @@ use crate::record::selection::Selected;
 
 /// What became of one row of a batch.
 type RowResult = Result<Uuid>;
+
+/// An item of an update.
+struct Update {
+    id: Uuid,
+    version: Option<i64>,
+    draft: Draft,
+}
+
+/// What an item changes.
+enum Drafted {
+    /// Nothing at all, where the row is so already.
+    Update(Uuid, Option<RowChange>),
+    Delete(Uuid, Values),
+    /// It creates or connects other rows on its way.
+    Nested,
+}
 
 /// One batch under way.
 struct Batch<'a> {
@@ -58,8 +77,7 @@ pub(super) async fn run(
     let together = if kind == WriteKind::CreateMany {
         batch.create_together(&mut session).await?
     } else {
-        batch.lock_together(&mut session).await?;
-        None
+        batch.change_together(&mut session).await?
     };
     let results = match together {
         Some(results) => results,
@@ -76,16 +94,98 @@ impl Batch<'_> {
 
     /// Rows in the order of their ids, so that batches never wait for each other in a circle. An item
     /// without a readable id is refused when its turn comes.
-    async fn lock_together(&self, session: &mut Session<'_>) -> Result<()> {
+    async fn lock_together(&self, session: &mut Session<'_>) -> Result<Vec<Uuid>> {
         let id_of = |item: &Input| {
             let Input::Object(entries) = item else { return Some(scalar::read_id(item)) };
             entries.get("id").map(scalar::read_id)
         };
         let ids: Vec<Uuid> = self.items.iter().filter_map(id_of).filter_map(Result::ok).collect();
-        if ids.len() < 2 {
-            return Ok(());
+        if ids.len() > 1 {
+            session.lock_ahead(self.record, self.kind.action(), &ids).await?;
         }
-        session.lock_ahead(self.record, self.kind.action(), &ids).await
+        Ok(ids)
+    }
+
+    /// All rows with one statement for those that change the same columns, where each comes once and
+    /// nothing is nested. `None` when that cannot be, as in [`Batch::create_together`].
+    async fn change_together(&self, session: &mut Session<'_>) -> Result<Option<Vec<RowResult>>> {
+        let ids = self.lock_together(session).await?;
+        let distinct: HashSet<Uuid> = ids.iter().copied().collect();
+        if ids.len() < 2 || distinct.len() < ids.len() {
+            return Ok(None);
+        }
+        let mut attempt = session.fork();
+        attempt.locked.clone_from(&session.locked);
+        let mut results = Vec::with_capacity(self.items.len());
+        let (mut changed, mut deleted) = (Vec::new(), Vec::new());
+        for (number, item) in self.items.iter().enumerate() {
+            match self.draft_change(&mut attempt, item).await {
+                Ok(Drafted::Nested) => return Ok(None),
+                Ok(Drafted::Update(id, change)) => {
+                    results.push(Ok(id));
+                    changed.extend(change);
+                }
+                Ok(Drafted::Delete(id, row)) => {
+                    results.push(Ok(id));
+                    deleted.push((id, row));
+                }
+                Err(error) if self.per_row && !is_fatal(&error) => {
+                    results.push(Err(self.blame(number, error)));
+                }
+                Err(error) => return Err(self.blame(number, error)),
+            }
+        }
+        let (conn, record) = (session.conn(), self.record);
+        let writer = session.writer(self.kind.action(), record)?;
+        conn.savepoint(&writer).await?;
+        let written = if self.kind == WriteKind::DeleteMany {
+            attempt.delete_locked(record, deleted).await
+        } else {
+            attempt.update_drafted(record, changed).await
+        };
+        match written {
+            Ok(()) => {
+                conn.keep_savepoint(&writer).await?;
+                session.absorb(attempt);
+                Ok(Some(results))
+            }
+            Err(error) if is_fatal(&error) => Err(error),
+            Err(_one_of_them) => {
+                conn.undo_savepoint(&writer).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// What an item of an update or deletion changes, its row locked and read.
+    async fn draft_change(&self, session: &mut Session<'_>, item: &Input) -> Result<Drafted> {
+        let record = self.record;
+        if self.kind == WriteKind::DeleteMany {
+            let id = scalar::read_id(item)?;
+            let row = session.lock(record, Action::Delete, id, None).await?;
+            return Ok(Drafted::Delete(id, row));
+        }
+        let update = self.read_update(session.ctx(), item)?;
+        if !update.draft.is_flat() {
+            return Ok(Drafted::Nested);
+        }
+        let (id, version) = (update.id, update.version);
+        let row = session.lock(record, Action::Update, id, version).await.map_err(in_input)?;
+        let change = session.redraft(record, id, row, update.draft.values).map_err(in_input)?;
+        Ok(Drafted::Update(id, change))
+    }
+
+    fn read_update(&self, ctx: &Ctx, item: &Input) -> Result<Update> {
+        let Input::Object(entries) = item else {
+            return Err(Error::invalid(say("expected an object", "esperava um objeto")));
+        };
+        let missing = |name| Error::invalid_field(name, say("it is needed", "é necessário"));
+        let id = entries.get("id").ok_or_else(|| missing("id"))?;
+        let id = scalar::read_id(id).map_err(|error| error.at("id"))?;
+        let given = entries.get("input").ok_or_else(|| missing("input"))?;
+        let version = version_argument(entries.get("expectedVersion"))?;
+        let draft = draft(ctx, self.record, given, Purpose::Update);
+        Ok(Update { id, version, draft: draft.map_err(|error| error.within("input"))? })
     }
 
     /// All rows with one insert, where nothing is nested. `None` when that cannot be: row by row
@@ -130,10 +230,10 @@ impl Batch<'_> {
         let mut results = Vec::with_capacity(self.items.len());
         let conn = session.conn();
         let writer = session.writer(self.kind.action(), self.record)?;
-        for (number, item) in self.items.iter().enumerate() {
+        for (number, item) in self.in_key_order(session.ctx()) {
             if !self.per_row {
                 let written = self.item(session, item).await;
-                results.push(Ok(written.map_err(|error| self.blame(number, error))?));
+                results.push((number, Ok(written.map_err(|error| self.blame(number, error))?)));
                 continue;
             }
             conn.savepoint(&writer).await?;
@@ -145,16 +245,30 @@ impl Batch<'_> {
                 Ok(id) => {
                     conn.keep_savepoint(&writer).await?;
                     session.absorb(attempt);
-                    results.push(Ok(id));
+                    results.push((number, Ok(id)));
                 }
                 Err(error) if is_fatal(&error) => return Err(error),
                 Err(error) => {
                     conn.undo_savepoint(&writer).await?;
-                    results.push(Err(self.blame(number, error)));
+                    results.push((number, Err(self.blame(number, error))));
                 }
             }
         }
-        Ok(results)
+        results.sort_by_key(|(number, _)| *number);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+
+    /// Items with their numbers. New rows come in the order of what names them, so that two batches
+    /// of the same rows never wait for each other's unique keys in a circle.
+    fn in_key_order(&self, ctx: &Ctx) -> Vec<(usize, &Input)> {
+        let mut items: Vec<(usize, &Input)> = self.items.iter().enumerate().collect();
+        if self.kind == WriteKind::CreateMany {
+            items.sort_by_cached_key(|(_, item)| {
+                let draft = draft(ctx, self.record, item, Purpose::Create).ok();
+                draft.map(|draft| store::key_of(self.record, &draft.values)).unwrap_or_default()
+            });
+        }
+        items
     }
 
     async fn item(&self, session: &mut Session<'_>, item: &Input) -> RowResult {
@@ -166,17 +280,7 @@ impl Batch<'_> {
                 Ok(id)
             }
             WriteKind::UpdateMany => {
-                let Input::Object(entries) = item else {
-                    return Err(Error::invalid(say("expected an object", "esperava um objeto")));
-                };
-                let missing =
-                    |name| Error::invalid_field(name, say("it is needed", "é necessário"));
-                let id = entries.get("id").ok_or_else(|| missing("id"))?;
-                let id = scalar::read_id(id).map_err(|error| error.at("id"))?;
-                let given = entries.get("input").ok_or_else(|| missing("input"))?;
-                let version = version_argument(entries.get("expectedVersion"))?;
-                let draft = draft(session.ctx(), record, given, Purpose::Update);
-                let draft = draft.map_err(|error| error.within("input"))?;
+                let Update { id, version, draft } = self.read_update(session.ctx(), item)?;
                 draft.update(session, id, version).await.map_err(in_input)?;
                 Ok(id)
             }

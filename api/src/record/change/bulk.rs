@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::find::{self, Known, name_of};
@@ -15,7 +16,7 @@ use super::session::Session;
 use super::{RowChange, Values, checked};
 use crate::access::Action;
 use crate::db::Value;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Result, say};
 use crate::record::declare::Record;
 
 /// A row as it comes from outside; it holds `external_system` and `external_id`, or the columns of
@@ -167,11 +168,20 @@ async fn write(
     let names = rows.iter().map(|row| name_of(key, &row.values)).collect::<Result<Vec<_>>>()?;
     let mut known = find::lock_by_key(session, record, key, &rows).await?;
     let mut outcomes = Vec::with_capacity(rows.len());
-    let mut fresh = Vec::new();
+    let (mut fresh, mut changed) = (Vec::new(), Vec::new());
     for (name, row) in names.iter().zip(rows) {
         outcomes.push(match known.remove(name) {
             Some(Known::Deleted(id)) => Ok(BulkOutcome::Deleted(id)),
-            Some(Known::Living(id, old)) => update(session, record, (id, old), row.values).await?,
+            Some(Known::Living(id, old)) => {
+                match redraft(session, record, (id, old), row.values)? {
+                    Ok(Some(change)) => {
+                        changed.push(change);
+                        Ok(BulkOutcome::Updated(id))
+                    }
+                    Ok(None) => Ok(BulkOutcome::Unchanged(id)),
+                    Err(error) => Err(error),
+                }
+            }
             None if create => match draft(session, record, row) {
                 Ok(change) => {
                     let id = change.id;
@@ -183,29 +193,28 @@ async fn write(
             None => Ok(BulkOutcome::Missing),
         });
     }
+    session.update_drafted(record, changed).await?;
     session.create_drafted(record, fresh).await?;
     Ok(outcomes)
 }
 
-async fn update(
-    session: &mut Session<'_>,
+/// What a row changes of the one that is there. The inner error is about this row alone.
+fn redraft(
+    session: &Session<'_>,
     record: &'static Record,
     (id, old): (Uuid, Values),
     mut values: Values,
-) -> Result<BulkResult> {
+) -> Result<Result<Option<RowChange>>> {
     for (column, value) in &mut values {
         if let (Value::Json(new), Some(Value::Json(old))) = (value, old.get(column)) {
             merge(old, new);
         }
     }
-    let mut merged =
-        RowChange { record, id, old: Some(old), new: values, imported: true, told: Vec::new() };
+    let merged = session.change(record, id, old, values);
     if let Err(error) = checked::check_money(&merged) {
         return Ok(Err(error));
     }
-    let old = merged.old.take().unwrap_or_default();
-    let changed = session.update_row(record, id, old, merged.new).await?;
-    Ok(Ok(if changed { BulkOutcome::Updated(id) } else { BulkOutcome::Unchanged(id) }))
+    session.redraft(record, id, merged.old.unwrap_or_default(), merged.new).map(Ok)
 }
 
 /// Keys of `old` that `new` does not name stay.
@@ -222,7 +231,38 @@ fn draft(session: &Session<'_>, record: &'static Record, row: BulkRow) -> Result
     values.extend(row.on_create);
     let change = session.draft(record, values)?;
     checked::check_money(&change)?;
+    check_dates(&change, session.ctx.now())?;
     Ok(change)
+}
+
+/// A row tells when it was made elsewhere, and its id carries that time: not before ids can, not
+/// after now, and not after its last change.
+fn check_dates(change: &RowChange, now: DateTime<Utc>) -> Result<()> {
+    let at = |column: &str| match change.new.get(column) {
+        Some(Value::Instant(at)) => Some(*at),
+        _ => None,
+    };
+    let (created_at, updated_at) = (at("created_at"), at("updated_at"));
+    let refuse = |column: &'static str, message| {
+        let field = change.record.fields.iter().find(|field| field.column == column);
+        let name = field.map_or(column, |field| field.name.as_str()).to_owned();
+        Err(Error::invalid_field(name, message))
+    };
+    for (column, at) in [("created_at", created_at), ("updated_at", updated_at)] {
+        if at.is_some_and(|at| at > now || at < DateTime::UNIX_EPOCH) {
+            return refuse(
+                column,
+                say("must be between 1970 and now", "deve estar entre 1970 e agora"),
+            );
+        }
+    }
+    if created_at > updated_at {
+        return refuse(
+            "updated_at",
+            say("must not be before createdAt", "não pode ser antes de createdAt"),
+        );
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -91,6 +91,19 @@ pub(super) fn check_money(change: &RowChange) -> Result<()> {
     Ok(())
 }
 
+/// What a rule was to find for an import that left it out.
+pub(super) fn check_inferred(change: &RowChange) -> Result<()> {
+    for (column, _) in &change.record.changes.inferred {
+        let field = change.record.fields.iter().find(|field| field.column == *column);
+        if let Some(field) = field.filter(|field| !field.nullable)
+            && change.after(column).is_none_or(Value::is_null)
+        {
+            return Err(required(field));
+        }
+    }
+    Ok(())
+}
+
 /// The status machine, for the verbs of the API.
 pub(super) fn check_status(change: &RowChange) -> Result<()> {
     let (Some(machine), Some(old)) = (change.record.changes.status, &change.old) else {

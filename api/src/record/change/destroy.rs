@@ -56,8 +56,13 @@ impl Session<'_> {
             next += 1;
         }
         // Children first: foreign keys hold at every moment.
+        let mut gone = Vec::with_capacity(doomed.len());
         for Doomed { record, rows, .. } in doomed.into_iter().rev() {
-            self.remove(&writer, record, rows).await?;
+            gone.push((record, self.remove(&writer, record, rows).await?));
+        }
+        // What follows is for rows that are left.
+        for (record, changes) in gone {
+            self.follow(record, &changes).await?;
         }
         Ok(())
     }
@@ -67,19 +72,19 @@ impl Session<'_> {
         writer: &Writer,
         record: &'static Record,
         rows: Vec<(Uuid, Values)>,
-    ) -> Result<()> {
+    ) -> Result<Vec<RowChange>> {
         let ids: Vec<Uuid> = rows.iter().map(|(id, _)| *id).collect();
         if ids.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         store::remove(self.conn, record, writer, &ids).await?;
+        let mut changes = Vec::with_capacity(rows.len());
         for (id, row) in rows {
-            let (old, new) = (Some(row), Values::new());
-            let change =
-                RowChange { record, id, old, new, imported: self.imported, told: Vec::new() };
+            let change = self.change(record, id, row, Values::new());
             self.effects.note(self.ctx, &change, Done::Destroyed)?;
+            changes.push(change);
         }
-        Ok(())
+        Ok(changes)
     }
 
     /// Rows that go with `ids`; those that are only cleared are cleared here.
@@ -111,10 +116,12 @@ impl Session<'_> {
                 ))
             }
             OnDestroy::Clear => {
+                let mut changes = Vec::with_capacity(referring.len());
                 for (id, row) in self.lock_all(Action::Update, relation, &referring).await? {
                     let cleared = Values::from([(column, Value::Null(NullOf::Id))]);
-                    self.update_row(target, id, row, cleared).await?;
+                    changes.extend(self.redraft(target, id, row, cleared)?);
                 }
+                self.update_drafted(target, changes).await?;
                 Ok(Vec::new())
             }
             OnDestroy::Cascade => self.lock_all(Action::Destroy, relation, &referring).await,

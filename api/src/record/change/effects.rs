@@ -1,6 +1,6 @@
 //! What a transaction leaves behind beside its rows, collected and written at its end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value as Json, json};
@@ -23,7 +23,9 @@ const BACK_DATED_AFTER: TimeDelta = TimeDelta::hours(1);
 
 #[derive(Default)]
 pub(super) struct Effects {
-    audits: Vec<audit::Entry>,
+    audits: Vec<audit::Draft>,
+    /// Rows that are gone for good, by resource: nothing personal stays of them.
+    forgotten: BTreeMap<&'static str, Vec<Uuid>>,
     events: Vec<Event>,
     announcements: Vec<Announcement>,
     epochs: BTreeSet<String>,
@@ -76,7 +78,7 @@ impl Effects {
         });
         let noun = record.changes.emits.map_or(record.singular, |(_, noun)| noun);
         let old_row = change.old.as_ref();
-        self.audits.push(audit::Entry {
+        let entry = audit::Entry {
             action: format!("{noun}.{}", done.verb()),
             resource: record.resource.as_str(),
             resource_id: change.id,
@@ -88,7 +90,8 @@ impl Effects {
             new: (done != Done::Destroyed)
                 .then(|| image::of_columns(record, &new, &row))
                 .transpose()?,
-        });
+        };
+        self.audit(record, entry, done);
         self.epochs.insert(cache::epoch_of(record.resource.as_str(), change.id));
         let mut payload = Map::from_iter([("id".to_owned(), json!(change.id))]);
         if done != Done::Destroyed {
@@ -99,14 +102,28 @@ impl Effects {
         }
         let at = happened_at(ctx, change, done);
         self.tell(ctx, at, (record, change.id), (done.past(), Json::Object(payload)));
-        for (past, payload) in &change.told {
-            self.tell(ctx, at, (record, change.id), (past, payload.clone()));
-        }
         Ok(())
+    }
+
+    /// An audit entry, its personal values apart; of a row that is removed for good there are none.
+    fn audit(&mut self, record: &Record, entry: audit::Entry, done: Done) {
+        let personal = record.fields.iter().filter(|field| field.pii);
+        let personal: Vec<&str> = personal.map(|field| field.name.as_str()).collect();
+        let id = entry.resource_id;
+        let draft = entry.with_personal(&personal);
+        if done != Done::Destroyed || personal.is_empty() {
+            self.audits.push(draft);
+            return;
+        }
+        self.audits.push(draft.forgotten());
+        self.forgotten.entry(record.resource.as_str()).or_default().push(id);
     }
 
     pub(super) fn absorb(&mut self, other: Self) {
         self.audits.extend(other.audits);
+        for (resource, ids) in other.forgotten {
+            self.forgotten.entry(resource).or_default().extend(ids);
+        }
         self.events.extend(other.events);
         self.announcements.extend(other.announcements);
         self.epochs.extend(other.epochs);
@@ -157,6 +174,9 @@ impl Effects {
             }
         }
         audit::append(ctx, conn, permit, self.audits).await?;
+        for (resource, ids) in self.forgotten {
+            audit::forget(conn, permit, resource, ids).await?;
+        }
         events::append(conn, permit, clock, lane, self.events).await?;
         outbox::append(conn, permit, clock, self.announcements).await?;
         cache::raise(conn, permit, clock, &self.epochs).await

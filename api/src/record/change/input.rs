@@ -130,13 +130,7 @@ fn check_field(reader: &Reader, field: &Field) -> Result<()> {
     if reader.field(&field.name) == FieldRule::Plain {
         return Ok(());
     }
-    Err(Error::Forbidden {
-        message: say(
-            format!("your role may not write {}", field.name),
-            format!("seu papel não permite escrever {}", field.name),
-        ),
-        field: Some(field.name.clone().into()),
-    })
+    Err(super::rights::unwritable(&field.name))
 }
 
 fn read_field(reader: &Reader, field: &Field, value: &Input) -> Result<Value> {

@@ -13,12 +13,16 @@ mod checked;
 mod destroy;
 mod effects;
 mod find;
+pub mod idempotency;
 mod image;
 pub mod input;
+mod mark;
 pub mod mutation;
 mod references;
+mod rights;
 mod session;
 mod store;
+mod update;
 pub mod verb;
 
 use std::borrow::Cow;
@@ -51,10 +55,10 @@ pub struct RowChange {
     pub old: Option<Values>,
     /// The columns to be written.
     pub new: Values,
+    /// The columns that whoever writes named, also those whose value stays what it is.
+    pub given: Vec<&'static str>,
     /// Imports may set any state; the verbs of the API are bound by the machines.
     pub imported: bool,
-    /// Events that a rule tells beside the change's own: `won`, and what it carries.
-    pub told: Vec<(&'static str, serde_json::Value)>,
 }
 
 impl RowChange {
@@ -69,6 +73,16 @@ impl RowChange {
             (Some(new), Some(old)) => old.get(column) != Some(new),
             (new, _) => new.is_some(),
         }
+    }
+
+    /// Whether the column's value was named, and is no default.
+    pub fn gives(&self, column: &str) -> bool {
+        self.given.contains(&column)
+    }
+
+    /// Whether the row is removed for good: nothing of it is left to write.
+    pub fn is_removal(&self) -> bool {
+        self.new.is_empty()
     }
 
     /// Leaves only what really changes.
@@ -86,4 +100,11 @@ pub type Rule = for<'a> fn(
     &'a Ctx,
     &'a Conn,
     &'a mut [RowChange],
+) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+/// What follows from rows of one transaction that were written (created, changed, deleted, restored,
+/// removed for good): other records' columns, and events beside the change's own.
+pub type Follow = for<'a> fn(
+    &'a mut Session<'_>,
+    &'a [RowChange],
 ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;

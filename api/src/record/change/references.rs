@@ -9,7 +9,7 @@ use super::{RowChange, Session};
 use crate::access::{Reader, Resource, RowRule, Writer};
 use crate::db::{Conn, Value};
 use crate::error::{Error, Result, say};
-use crate::record::declare::{OwnerPath, Record, Relation, RelationKind};
+use crate::record::declare::{Record, Relation, RelationKind, Way};
 
 /// One reference that a change makes.
 struct Reference {
@@ -91,38 +91,65 @@ pub(super) async fn check_reach(
     writer: &Writer,
     changes: &[RowChange],
 ) -> Result<()> {
-    let RowRule::Owners(owners) = writer.rows() else { return Ok(()) };
-    let ids_in = |column: &str| -> Vec<Option<Uuid>> {
-        let id_of = |change: &RowChange| match change.new.get(column) {
-            Some(Value::Id(id)) => Some(*id),
-            _ => None,
-        };
-        changes.iter().map(id_of).collect()
-    };
-    let within = match record.owner {
-        OwnerPath::Everybody => true,
-        OwnerPath::Column(column) => {
-            ids_in(column).into_iter().all(|id| id.is_some_and(|id| owners.contains(&id)))
-        }
-        OwnerPath::Through(name) => {
-            let relation = record.find_relation(name);
-            let relation = relation.ok_or_else(|| Error::internal("an owner without a path"))?;
-            let RelationKind::One { column, .. } = relation.kind else {
-                return Err(Error::internal("an owner through many"));
-            };
-            let target = (relation.target)();
-            let ids = ids_in(column);
-            let asked = ids.iter().flatten().copied().collect();
-            let wanted = Wanted { record: target, rule: writer.rows().clone(), ids: asked };
-            let found = store::living(conn, writer, vec![wanted]).await?;
-            ids.into_iter().all(|id| id.is_some_and(|id| found.contains(&(target.resource, id))))
-        }
-    };
-    if within {
+    let rule = writer.rows();
+    if *rule == RowRule::All {
+        return Ok(());
+    }
+    let mut beyond: Vec<&RowChange> = changes.iter().collect();
+    if rule.owners().is_some() {
+        let Some(way) = record.owner.way() else { return Ok(()) };
+        beyond = unreached(conn, (record, way), writer, beyond).await?;
+    }
+    if rule.company().is_some()
+        && let Some(way) = record.company.way()
+    {
+        beyond = unreached(conn, (record, way), writer, beyond).await?;
+    }
+    if beyond.is_empty() {
         return Ok(());
     }
     Err(Error::forbidden(say(
         "your role may not create records for others",
         "seu papel não permite criar registros para outros",
     )))
+}
+
+/// Those of the changes that a path does not lead within the writer's rule.
+async fn unreached<'c>(
+    conn: &Conn,
+    (record, way): (&'static Record, Way),
+    writer: &Writer,
+    changes: Vec<&'c RowChange>,
+) -> Result<Vec<&'c RowChange>> {
+    let id_in = |change: &RowChange, column: &str| match change.new.get(column) {
+        Some(Value::Id(id)) => Some(*id),
+        _ => None,
+    };
+    let rule = writer.rows();
+    match way {
+        Way::Column(column) => {
+            let of_company = record.company.way();
+            let is_company = matches!(of_company, Some(Way::Column(other)) if other == column);
+            let within = |change: &RowChange| {
+                let id = id_in(change, column);
+                if is_company { rule.reaches(None, id) } else { rule.reaches(id, None) }
+            };
+            Ok(changes.into_iter().filter(|change| !within(change)).collect())
+        }
+        Way::Through(name) => {
+            let relation = record.find_relation(name);
+            let relation = relation.ok_or_else(|| Error::internal("a path without a relation"))?;
+            let RelationKind::One { column, .. } = relation.kind else {
+                return Err(Error::internal("a path through many"));
+            };
+            let target = (relation.target)();
+            let asked = changes.iter().filter_map(|change| id_in(change, column)).collect();
+            let wanted = Wanted { record: target, rule: rule.clone(), ids: asked };
+            let found = store::living(conn, writer, vec![wanted]).await?;
+            let within = |change: &RowChange| {
+                id_in(change, column).is_some_and(|id| found.contains(&(target.resource, id)))
+            };
+            Ok(changes.into_iter().filter(|change| !within(change)).collect())
+        }
+    }
 }

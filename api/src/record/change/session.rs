@@ -1,19 +1,18 @@
 //! Changes of one transaction.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::slice::from_mut;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::effects::{Done, Effects};
-use super::{RowChange, Values, checked, image, references, store};
-use crate::access::{Action, Resource, Writer};
+use super::{RowChange, Values, checked, image, references, rights, store};
+use crate::access::{Action, FieldRule, Resource, Writer};
 use crate::ctx::Ctx;
 use crate::db::{Conn, NullOf, Value};
 use crate::error::{Error, Result, say};
 use crate::events::Lane;
-use crate::record::declare::Record;
+use crate::record::declare::{Default, Field, Record};
 
 /// Columns that the engine keeps; nobody sets them.
 pub const KEPT: [&str; 6] =
@@ -32,7 +31,7 @@ pub struct Session<'a> {
     /// Rows that a batch has locked ahead, until their turn comes.
     pub(super) locked: HashMap<(Action, Uuid), store::Found>,
     lane: Lane,
-    permit: Option<Writer>,
+    pub(super) permit: Option<Writer>,
 }
 
 impl<'a> Session<'a> {
@@ -131,8 +130,7 @@ impl<'a> Session<'a> {
         if !self.imported {
             references::check_reach(self.conn, record, &writer, &changes).await?;
         }
-        let columns = changes.iter().map(checked::with_derived).collect();
-        store::insert(self.conn, record, &writer, columns).await?;
+        store::insert(self.conn, record, &writer, &changes).await?;
         self.written(record, &mut changes, Done::Created).await
     }
 
@@ -141,13 +139,21 @@ impl<'a> Session<'a> {
         !KEPT.contains(&column) || (self.imported && DATED.contains(&column))
     }
 
+    /// Whether a rule may find the value of a field that an import leaves out.
+    fn may_infer(&self, record: &Record, field: &Field) -> bool {
+        let needed = matches!(field.default, Default::None);
+        self.imported && needed && record.changes.infers(field.column).is_some()
+    }
+
     /// A new row with its defaults and stamps, every column set.
     pub(super) fn draft(&self, record: &'static Record, mut values: Values) -> Result<RowChange> {
+        rights::check_fields(self.ctx, Action::Create, record, &values)?;
         let id = match values.get("created_at") {
             Some(Value::Instant(at)) if self.imported => self.ctx.app.clock.id_at(*at),
             _ => self.ctx.app.clock.new_id(),
         };
         let now = self.ctx.now();
+        let given = values.keys().copied().collect();
         let mut new = Values::new();
         for field in &record.fields {
             let value = match values.remove(field.column) {
@@ -158,122 +164,25 @@ impl<'a> Session<'a> {
                     "deleted_at" => Value::Null(NullOf::Instant),
                     "version" => Value::Int(1),
                     "created_by" => Value::Id(self.ctx.actor.user_id),
+                    // To be filled by a rule; `prepare` sees to it.
+                    _ if self.may_infer(record, field) => Value::Null(field.kind.bind()),
                     _ => checked::default_of(self.ctx, field)?,
                 },
             };
             new.insert(field.column, value);
         }
-        Ok(RowChange { record, id, old: None, new, imported: self.imported, told: Vec::new() })
+        Ok(RowChange { record, id, old: None, new, given, imported: self.imported })
     }
 
-    /// Changes some columns of a row. Nothing is written when nothing changes.
-    pub async fn update(
+    /// What follows from rows that were written.
+    pub(super) async fn follow(
         &mut self,
         record: &'static Record,
-        id: Uuid,
-        values: Values,
-        expected_version: Option<i64>,
+        changes: &[RowChange],
     ) -> Result<()> {
-        let old = self.lock(record, Action::Update, id, expected_version).await?;
-        self.update_row(record, id, old, values).await?;
-        Ok(())
-    }
-
-    /// As [`Session::update`], for a row that is locked and read; tells whether anything changed.
-    pub(super) async fn update_row(
-        &mut self,
-        record: &'static Record,
-        id: Uuid,
-        old: Values,
-        values: Values,
-    ) -> Result<bool> {
-        let writer = self.writer(Action::Update, record)?;
-        let mut normal = Values::new();
-        for (column, value) in values {
-            let field = record.fields.iter().find(|field| field.column == column);
-            let field = field.ok_or_else(|| Error::internal(format!("no column {column}")))?;
-            normal.insert(column, checked::normal(field, value)?);
-        }
-        let mut change = RowChange {
-            record,
-            id,
-            old: Some(old),
-            new: normal,
-            imported: self.imported,
-            told: Vec::new(),
-        };
-        change.keep_changes();
-        if change.new.is_empty() {
-            return Ok(false);
-        }
-        checked::check_status(&change)?;
-        self.prepare(record, from_mut(&mut change)).await?;
-        // A rule may have set what was so already.
-        change.keep_changes();
-        self.stamp(&mut change);
-        store::update(self.conn, record, &writer, id, &checked::with_derived(&change)).await?;
-        self.written(record, from_mut(&mut change), Done::Updated).await?;
-        Ok(true)
-    }
-
-    /// Marks a row deleted: its unique keys become free, lists no longer show it.
-    pub async fn delete(
-        &mut self,
-        record: &'static Record,
-        id: Uuid,
-        expected_version: Option<i64>,
-    ) -> Result<()> {
-        let old = self.lock(record, Action::Delete, id, expected_version).await?;
-        let now = Value::Instant(self.ctx.now());
-        self.mark(record, id, old, (now, Done::Deleted)).await
-    }
-
-    /// Takes a deletion back. CONFLICT when a unique key was taken meanwhile.
-    pub async fn restore(&mut self, record: &'static Record, id: Uuid) -> Result<()> {
-        let writer = self.writer(Action::Delete, record)?;
-        let old = self.find(record, &writer, id).await?;
-        if old.get("deleted_at").is_none_or(Value::is_null) {
-            return Err(Error::conflict(say(
-                format!("this {} is not deleted", record.name),
-                format!("este {} não está excluído", record.name),
-            )));
-        }
-        self.mark(record, id, old, (Value::Null(NullOf::Instant), Done::Restored)).await
-    }
-
-    async fn mark(
-        &mut self,
-        record: &'static Record,
-        id: Uuid,
-        old: Values,
-        (deleted_at, done): (Value, Done),
-    ) -> Result<()> {
-        let writer = self.writer(Action::Delete, record)?;
-        let new = BTreeMap::from([("deleted_at", deleted_at)]);
-        let mut change = RowChange {
-            record,
-            id,
-            old: Some(old),
-            new,
-            imported: self.imported,
-            told: Vec::new(),
-        };
-        self.stamp(&mut change);
-        store::update(self.conn, record, &writer, id, &checked::with_derived(&change)).await?;
-        self.effects.note(self.ctx, &change, done)
-    }
-
-    fn stamp(&self, change: &mut RowChange) {
-        let version = match change.old.as_ref().and_then(|old| old.get("version")) {
-            Some(Value::Int(version)) => version + 1,
-            _ => 1,
-        };
-        if change.record.find_field("version").is_some() {
-            change.new.insert("version", Value::Int(version));
-        }
-        let dated = self.imported && change.new.contains_key("updated_at");
-        if !dated {
-            change.new.insert("updated_at", Value::Instant(self.ctx.now()));
+        match record.changes.follows {
+            Some(follow) if !changes.is_empty() => follow(self, changes).await,
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -294,11 +203,18 @@ impl<'a> Session<'a> {
             && expected != *version
         {
             let reader = self.ctx.reader(record.resource)?;
-            return Err(Error::Conflict {
-                message: say(
+            let message = match reader.field("version") {
+                FieldRule::Plain => say(
                     format!("the record was changed meanwhile: it has version {version}"),
                     format!("o registro foi alterado nesse meio-tempo: está na versão {version}"),
                 ),
+                FieldRule::Masked | FieldRule::Hidden => say(
+                    "the record was changed meanwhile",
+                    "o registro foi alterado nesse meio-tempo",
+                ),
+            };
+            return Err(Error::Conflict {
+                message,
                 field: Some("expectedVersion".into()),
                 current: Some(Box::new(image::for_caller(record, &reader, &old)?)),
             });
@@ -346,18 +262,22 @@ impl<'a> Session<'a> {
     }
 
     /// What rows pass before they are written.
-    async fn prepare(&mut self, record: &'static Record, changes: &mut [RowChange]) -> Result<()> {
+    pub(super) async fn prepare(
+        &mut self,
+        record: &'static Record,
+        changes: &mut [RowChange],
+    ) -> Result<()> {
         if let Some(rule) = record.changes.before {
             rule(self.ctx, self.conn, changes).await?;
         }
         changes.iter().try_for_each(checked::check_money)?;
         if self.imported {
-            return Ok(());
+            return changes.iter().try_for_each(checked::check_inferred);
         }
         self.check_references(record, changes).await
     }
 
-    async fn written(
+    pub(super) async fn written(
         &mut self,
         record: &'static Record,
         changes: &mut [RowChange],
@@ -366,11 +286,11 @@ impl<'a> Session<'a> {
         if let Some(rule) = record.changes.after {
             rule(self.ctx, self.conn, changes).await?;
         }
-        for change in changes {
+        for change in changes.iter() {
             self.known.insert((record.resource, change.id));
             self.effects.note(self.ctx, change, done)?;
         }
-        Ok(())
+        self.follow(record, changes).await
     }
 
     /// Takes over what another session of the same transaction changed.

@@ -1,15 +1,20 @@
 //! The statements of writes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use uuid::Uuid;
 
-use super::{Columns, Values};
+use super::checked::with_derived;
+use super::{Columns, RowChange, Values};
 use crate::access::{Permit, Reader, Resource, RowRule};
-use crate::db::{Conn, NullOf, Row, Value};
+use crate::db::{Conn, NullOf, Row, Statement, Value};
 use crate::error::{Error, Result, say};
 use crate::record::declare::Record;
 use crate::record::sql::{all_of, for_tenant, row_rule};
+
+/// Of one update: SQLite takes 32,766 parameters to a statement.
+const PARAMETERS_MAX: usize = 30_000;
+const UPDATE_ROWS_MAX: usize = 500;
 
 /// The columns of a record's fields, with their types, each once.
 pub(super) fn columns(record: &Record) -> Vec<(&'static str, NullOf)> {
@@ -31,6 +36,7 @@ pub(super) fn read_row(columns: &[(&'static str, NullOf)], row: &Row) -> Result<
 }
 
 /// A row found for a change.
+#[derive(Clone)]
 pub(super) struct Found {
     pub(super) values: Values,
     /// The row is among those that the caller may change.
@@ -141,13 +147,17 @@ pub(super) async fn living(
     Ok(found)
 }
 
-/// Inserts rows that all have the same columns.
+/// Inserts new rows, in the order of what names them, so that two batches of the same rows never wait
+/// for each other's unique keys in a circle.
 pub(super) async fn insert(
     conn: &Conn,
     record: &Record,
     permit: &impl Permit,
-    rows: Vec<Columns>,
+    changes: &[RowChange],
 ) -> Result<()> {
+    let mut sorted: Vec<&RowChange> = changes.iter().collect();
+    sorted.sort_by_cached_key(|change| key_of(record, &change.new));
+    let rows: Vec<Columns> = sorted.into_iter().map(with_derived).collect();
     let Some(first) = rows.first() else { return Ok(()) };
     let mut columns: Vec<String> = vec!["tenant_id".to_owned()];
     columns.extend(first.keys().map(ToString::to_string));
@@ -164,14 +174,88 @@ pub(super) async fn insert(
     inserted.map_err(|error| name_field(record, error))
 }
 
-/// Writes the given columns of one row.
+/// What names a row: the texts of its natural keys.
+pub(super) fn key_of(record: &Record, values: &Values) -> Vec<String> {
+    let names = record.changes.natural_keys.iter().flat_map(|key| key.iter());
+    let fields = names.filter_map(|name| record.find_field(name));
+    let texts = fields.map(|field| match values.get(field.column) {
+        Some(Value::Text(text)) => text.clone(),
+        _ => String::new(),
+    });
+    texts.collect()
+}
+
+/// Writes changed rows: one statement for all that change the same columns.
 pub(super) async fn update(
+    conn: &Conn,
+    record: &Record,
+    permit: &impl Permit,
+    changes: &[RowChange],
+) -> Result<()> {
+    let mut alike: BTreeMap<Vec<String>, Vec<(Uuid, Columns)>> = BTreeMap::new();
+    for change in changes {
+        let columns = with_derived(change);
+        let names = columns.keys().map(ToString::to_string).collect();
+        alike.entry(names).or_default().push((change.id, columns));
+    }
+    for (names, rows) in alike {
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let at_once = (PARAMETERS_MAX / (names.len() + 1)).clamp(1, UPDATE_ROWS_MAX);
+            let part: Vec<(Uuid, Columns)> = rows.by_ref().take(at_once).collect();
+            let count = u64::try_from(part.len()).map_err(Error::internal)?;
+            let changed = match part.as_slice() {
+                [(id, columns)] => update_one(conn, record, permit, *id, columns).await,
+                _ => update_alike(conn, record, permit, &names, part).await,
+            };
+            if changed.map_err(|error| name_field(record, error))? != count {
+                return Err(Error::internal("a locked row was not there"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes the same columns of many rows, each with its own values: both databases join a list of
+/// rows, and call its columns `column1`, `column2`, ….
+async fn update_alike(
+    conn: &Conn,
+    record: &Record,
+    permit: &impl Permit,
+    names: &[String],
+    rows: Vec<(Uuid, Columns)>,
+) -> Result<u64> {
+    let mut values = Vec::with_capacity(rows.len() * (names.len() + 1) + 1);
+    let mut tuples = Vec::with_capacity(rows.len());
+    for (id, columns) in rows {
+        let first = values.len();
+        values.push(Value::Id(id));
+        values.extend(columns.into_values());
+        let places: Vec<String> = (first + 1..=values.len())
+            .map(|place| conn.dialect().next_placeholder(place))
+            .collect();
+        tuples.push(format!("({})", places.join(", ")));
+    }
+    values.push(Value::Id(permit.tenant_id()));
+    let tenant = conn.dialect().next_placeholder(values.len());
+    let assignments: Vec<String> =
+        names.iter().zip(2..).map(|(name, place)| format!("{name} = v.column{place}")).collect();
+    let (table, assignments, tuples) = (record.table, assignments.join(", "), tuples.join(", "));
+    let sql = format!(
+        "UPDATE {table} SET {assignments} FROM (VALUES {tuples}) v \
+         WHERE {table}.tenant_id = {tenant} AND {table}.id = v.column1"
+    );
+    conn.execute(permit, &Statement::new(sql, values)).await
+}
+
+/// Writes the given columns of one row.
+async fn update_one(
     conn: &Conn,
     record: &Record,
     permit: &impl Permit,
     id: Uuid,
     columns: &Columns,
-) -> Result<()> {
+) -> Result<u64> {
     let mut sql = for_tenant(conn.dialect(), permit.tenant_id());
     let assignments: Vec<String> = columns
         .iter()
@@ -184,9 +268,7 @@ pub(super) async fn update(
         record.table,
         assignments.join(", ")
     ));
-    let changed = conn.execute(permit, &sql.finish()).await;
-    let changed = changed.map_err(|error| name_field(record, error))?;
-    if changed == 1 { Ok(()) } else { Err(Error::internal("a locked row was not there")) }
+    conn.execute(permit, &sql.finish()).await
 }
 
 /// Ids of rows of `record` whose `column` is one of `ids`.

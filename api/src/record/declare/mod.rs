@@ -32,11 +32,15 @@ pub struct Record {
     pub relations: Vec<Relation>,
     pub computed: Vec<Computed>,
     pub owner: OwnerPath,
+    pub company: CompanyPath,
     /// Rows are marked deleted rather than removed (`deleted_at`).
     pub soft_delete: bool,
     /// Columns that `search` looks at; empty when the record cannot be searched.
     pub searched: Vec<&'static str>,
     pub source: Source,
+    /// Fields of its resource that a computed record is made of: who may not read them all may not
+    /// read what follows from them.
+    pub reads: &'static [&'static str],
     /// Arguments of a computed record's list: name, GraphQL type, description.
     pub arguments: &'static [(&'static str, &'static str, &'static str)],
     pub changes: Changes,
@@ -66,6 +70,43 @@ pub enum OwnerPath {
     Column(&'static str),
     /// Through a to-one relation, by its GraphQL name.
     Through(&'static str),
+}
+
+/// How a row finds the company it belongs to, for the row scope `company`.
+#[derive(Debug, Clone, Copy)]
+pub enum CompanyPath {
+    /// Belongs to no company: somebody from outside sees no row.
+    Nowhere,
+    Column(&'static str),
+    /// Through a to-one relation, by its GraphQL name.
+    Through(&'static str),
+}
+
+/// A step of a path, be it an owner's or a company's.
+#[derive(Debug, Clone, Copy)]
+pub enum Way {
+    Column(&'static str),
+    Through(&'static str),
+}
+
+impl OwnerPath {
+    pub fn way(self) -> Option<Way> {
+        match self {
+            Self::Everybody => None,
+            Self::Column(column) => Some(Way::Column(column)),
+            Self::Through(relation) => Some(Way::Through(relation)),
+        }
+    }
+}
+
+impl CompanyPath {
+    pub fn way(self) -> Option<Way> {
+        match self {
+            Self::Nowhere => None,
+            Self::Column(column) => Some(Way::Column(column)),
+            Self::Through(relation) => Some(Way::Through(relation)),
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -172,6 +213,11 @@ pub struct Changes {
     pub before: Option<super::change::Rule>,
     /// Writes what belongs to the row, after it.
     pub after: Option<super::change::Rule>,
+    /// Carries on what follows from rows that were written, in whatever way.
+    pub follows: Option<super::change::Follow>,
+    /// Columns that an import may leave out when it gives another one, which `before` then takes
+    /// them from: the column, and the one given.
+    pub inferred: Vec<(&'static str, &'static str)>,
     /// Rows without a record of their own that go when a row is destroyed: table and column.
     pub dependents: Vec<(&'static str, &'static str)>,
     /// Mutations beyond the engine's own.
@@ -184,6 +230,13 @@ pub struct StatusMachine {
     /// GraphQL name of the field.
     pub field: &'static str,
     pub moves: fn(from: &str, to: &str) -> bool,
+}
+
+impl Changes {
+    /// The column that an import may give instead of this one.
+    pub fn infers(&self, column: &str) -> Option<&'static str> {
+        self.inferred.iter().find(|(inferred, _)| *inferred == column).map(|(_, from)| *from)
+    }
 }
 
 impl Field {

@@ -3,8 +3,8 @@
 use sea_orm::{ColumnTrait, EntityTrait};
 
 use super::{
-    Changes, ComputeRows, Computed, Field, FieldBuilder, OnDestroy, OwnerPath, Record, Relation,
-    RelationKind, Source, field,
+    Changes, CompanyPath, ComputeRows, Computed, Field, FieldBuilder, OnDestroy, OwnerPath, Record,
+    Relation, RelationKind, Source, field,
 };
 use crate::access::Resource;
 use crate::record::kind::Kind;
@@ -27,9 +27,11 @@ pub fn declare<E: EntityTrait>(
         relations: Vec::new(),
         computed: Vec::new(),
         owner: OwnerPath::Everybody,
+        company: CompanyPath::Nowhere,
         soft_delete: false,
         searched: Vec::new(),
         source: Source::Table,
+        reads: &[],
         arguments: &[],
         changes: Changes::default(),
         default_order: ("createdAt", true),
@@ -54,9 +56,11 @@ pub fn declare_computed(
         relations: Vec::new(),
         computed: Vec::new(),
         owner: OwnerPath::Everybody,
+        company: CompanyPath::Nowhere,
         soft_delete: false,
         searched: Vec::new(),
         source: Source::Computed(compute),
+        reads: &[],
         arguments: &[],
         changes: Changes::default(),
         default_order: ("", false),
@@ -172,6 +176,19 @@ impl Record {
     #[must_use]
     pub fn owned_by(mut self, owner: OwnerPath) -> Self {
         self.owner = owner;
+        self
+    }
+
+    #[must_use]
+    pub fn of_company(mut self, company: CompanyPath) -> Self {
+        self.company = company;
+        self
+    }
+
+    /// The fields of its resource that a computed record is made of.
+    #[must_use]
+    pub fn reads(mut self, fields: &'static [&'static str]) -> Self {
+        self.reads = fields;
         self
     }
 

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use uuid::Uuid;
 
 use super::declare::Source;
-use super::plan::{Child, Deleted, Level, List, Lookup, One};
+use super::plan::{Child, Column, Deleted, Level, List, Lookup, One};
 use super::search::{SearchPlan, Tier};
 use crate::access::{Permit, Reader};
 use crate::ctx::Ctx;
@@ -129,6 +129,7 @@ async fn decide_tier(conn: &Conn, plan: &List, reader: &Reader) -> Result<Tier> 
 /// Everything below rows: computed fields, related rows by id, children.
 fn below<'a>(ctx: &'a Ctx, conn: &'a Conn, level: &'a Level, rows: Vec<Row>) -> Boxed<'a, Fetched> {
     Box::pin(async move {
+        conn.count_joined(joined_rows(level, &rows)?);
         let mut fetched =
             Fetched { rows, children: Vec::new(), lookups: Vec::new(), computed: Vec::new() };
         for used in &level.computed {
@@ -142,6 +143,19 @@ fn below<'a>(ctx: &'a Ctx, conn: &'a Conn, level: &'a Level, rows: Vec<Row>) -> 
         }
         Ok(fetched)
     })
+}
+
+/// Rows of to-one relations that came with `rows`; each stands in the answer as a row of its own.
+fn joined_rows(level: &Level, rows: &[Row]) -> Result<u64> {
+    let is_id = |column: &Column| column.table > 0 && column.name == "id";
+    let ids = level.columns.iter().enumerate().filter(|(_, column)| is_id(column));
+    let mut count = 0;
+    for (index, _) in ids {
+        for row in rows {
+            count += u64::from(!row.is_null(index)?);
+        }
+    }
+    Ok(count)
 }
 
 async fn compute(

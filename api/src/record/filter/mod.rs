@@ -6,7 +6,7 @@
 mod read;
 mod write;
 
-pub use read::{Scope, allow_field, allow_relation, read};
+pub use read::{Scope, allow_field, allow_link, allow_relation, read};
 pub use write::write;
 
 use std::sync::Arc;

@@ -133,19 +133,37 @@ pub fn allow_relation(reader: &Reader, record: &Record, relation: &Relation) -> 
         RelationKind::One { column, .. } => Some(column),
         RelationKind::Many { .. } => None,
     };
-    let fields = record.fields.iter().filter(|field| Some(field.column) == column);
-    for name in fields.map(|field| field.name.as_str()).chain([relation.name]) {
-        if reader.field(name) != FieldRule::Plain {
-            return Err(Error::Forbidden {
-                message: say(
-                    format!("your role may not follow {}", relation.name),
-                    format!("seu papel não permite seguir {}", relation.name),
-                ),
-                field: Some(relation.name.into()),
-            });
-        }
+    let via = record.fields.iter().find(|field| Some(field.column) == column);
+    let via = via.map(|field| field.name.as_str());
+    if reader.follows(relation.name, via) { Ok(()) } else { Err(unfollowed(relation)) }
+}
+
+/// A to-many relation is walked along a field of the other side, `column` of `target`.
+pub fn allow_link(
+    reader: &Reader,
+    target: &Record,
+    (relation, column): (&Relation, &str),
+) -> Result<()> {
+    let mut links = target.fields.iter().filter(|field| field.column == column);
+    let mut named = target.relations.iter().filter(
+        |back| matches!(back.kind, RelationKind::One { column: other, .. } if other == column),
+    );
+    let back = named.next().map_or("", |back| back.name);
+    if links.all(|field| reader.follows(back, Some(&field.name))) {
+        Ok(())
+    } else {
+        Err(unfollowed(relation))
     }
-    Ok(())
+}
+
+fn unfollowed(relation: &Relation) -> Error {
+    Error::Forbidden {
+        message: say(
+            format!("your role may not follow {}", relation.name),
+            format!("seu papel não permite seguir {}", relation.name),
+        ),
+        field: Some(relation.name.into()),
+    }
 }
 
 /// A hidden or masked field cannot be used to filter, sort or group: its values would leak.
@@ -181,7 +199,8 @@ fn read_relation(
             let condition = read_object(scope, record, &reader, value, depth_left)?;
             Ok(related(Quantifier::Some, condition))
         }
-        RelationKind::Many { .. } => {
+        RelationKind::Many { column, .. } => {
+            allow_link(&reader, record, (relation, column))?;
             let Input::Object(entries) = value else { return Err(not_an_object()) };
             let mut conditions = Vec::new();
             for (name, value) in entries {
@@ -222,6 +241,9 @@ fn read_field(scope: &mut Scope<'_>, field: &'static Field, value: &Input) -> Re
         scope.spend_term()?;
         // What a JSON path gives is compared as text.
         let kind = if path.is_some() { Kind::Code } else { field.kind };
+        if path.is_some() && matches!(name.as_str(), "eq" | "ne" | "in" | "notIn") {
+            input::read_list(value).iter().try_for_each(check_scalar)?;
+        }
         for operator in read_operator(kind, field, name.as_str(), value)? {
             conditions.push(match &path {
                 Some(path) => Condition::JsonPath { field, path: path.clone(), operator },
@@ -230,6 +252,23 @@ fn read_field(scope: &mut Scope<'_>, field: &'static Field, value: &Input) -> Re
         }
     }
     Ok(all_of(conditions))
+}
+
+/// A path leads to a scalar. Objects and lists have no text that both databases agree on, so a
+/// comparison with one would be false however equal they are: it is refused instead.
+fn check_scalar(value: &Input) -> Result<()> {
+    let Input::String(text) = value else { return Ok(()) };
+    let is_tree = text.trim_start().starts_with(['{', '['])
+        && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+    if !is_tree {
+        return Ok(());
+    }
+    Err(Error::invalid(say(
+        "whole objects and lists are not compared: name the path to a value in them, or use \
+         arrayContains",
+        "objetos e listas inteiros não são comparados: informe o caminho até um valor neles, ou use \
+         arrayContains",
+    )))
 }
 
 fn read_operator(kind: Kind, field: &Field, name: &str, value: &Input) -> Result<Vec<Operator>> {

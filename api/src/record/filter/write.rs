@@ -22,12 +22,30 @@ pub fn write(sql: &mut Sql, record: &Record, alias: &str, condition: &Condition)
             let path_value = sql.dialect.json_path_value(path);
             let placeholder = sql.bind(path_value);
             let column = format!("{alias}.{}", field.column);
-            if let Operator::ArrayContains(text) = operator {
-                let text = sql.bind(Value::Text(text.clone()));
-                sql.dialect.json_array_contains(&column, &placeholder, &text)
-            } else {
-                let expression = sql.dialect.json_text(&column, &placeholder);
-                write_operator(sql, &expression, &expression, operator)?
+            match operator {
+                Operator::ArrayContains(text) => {
+                    let text = sql.bind(Value::Text(text.clone()));
+                    sql.dialect.json_array_contains(&column, &placeholder, &text)
+                }
+                Operator::IsNull(false) => sql.dialect.json_exists(&column, &placeholder),
+                Operator::IsNull(true) => {
+                    format!("NOT ({})", sql.dialect.json_exists(&column, &placeholder))
+                }
+                Operator::Equals(_)
+                | Operator::NotEquals(_)
+                | Operator::In(_)
+                | Operator::NotIn(_)
+                | Operator::Less(_)
+                | Operator::LessOrEqual(_)
+                | Operator::Greater(_)
+                | Operator::GreaterOrEqual(_)
+                | Operator::Contains(_)
+                | Operator::StartsWith(_)
+                | Operator::EndsWith(_)
+                | Operator::Words(_) => {
+                    let expression = sql.dialect.json_text(&column, &placeholder);
+                    write_operator(sql, &expression, &expression, operator)?
+                }
             }
         }
         Condition::Related { relation, quantifier, inner } => {

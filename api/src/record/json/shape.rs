@@ -5,7 +5,6 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use super::value::{mask, push_bool, push_int, push_text, write_column};
-use crate::access::RowRule;
 use crate::db::{Row, Value};
 use crate::error::{Error, Result};
 use crate::record::cursor::{self, Fingerprint};
@@ -105,9 +104,11 @@ impl<'a> Writer<'a> {
                 out.extend_from_slice(text.ok_or_else(|| lost("a computed field"))?.as_bytes());
                 Ok(())
             }
-            Node::ViewerCan { owner, keys } => {
-                let owner = owner.map(|index| row.id(index)).transpose()?.flatten();
-                write_viewer_can(out, owner, keys);
+            Node::ViewerCan { owner, company, keys } => {
+                let id = |index: &Option<usize>| -> Result<Option<Uuid>> {
+                    Ok(index.map(|index| row.id(index)).transpose()?.flatten())
+                };
+                write_viewer_can(out, (id(owner)?, id(company)?), keys);
                 Ok(())
             }
         }
@@ -162,7 +163,12 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn write_viewer_can(out: &mut Vec<u8>, owner: Option<Uuid>, keys: &[(Box<str>, Allowed)]) {
+/// By the owner and the company that the row belongs to.
+fn write_viewer_can(
+    out: &mut Vec<u8>,
+    (owner, company): (Option<Uuid>, Option<Uuid>),
+    keys: &[(Box<str>, Allowed)],
+) {
     let mut opening = b'{';
     for (key, allowed) in keys {
         out.push(opening);
@@ -170,10 +176,7 @@ fn write_viewer_can(out: &mut Vec<u8>, owner: Option<Uuid>, keys: &[(Box<str>, A
         out.extend_from_slice(key.as_bytes());
         match allowed {
             Allowed::Never => push_bool(out, false),
-            Allowed::Rows(RowRule::All) => push_bool(out, true),
-            Allowed::Rows(RowRule::Owners(owners)) => {
-                push_bool(out, owner.is_some_and(|owner| owners.contains(&owner)));
-            }
+            Allowed::Rows(rule) => push_bool(out, rule.reaches(owner, company)),
             Allowed::Typename => push_text(out, "ViewerCan"),
         }
     }

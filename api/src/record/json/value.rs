@@ -1,15 +1,13 @@
 //! One value -> JSON text.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{Row as _, ValueRef};
+use sqlx::Row as _;
 use uuid::Uuid;
 
-use crate::db::{Row, Value};
+use crate::db::{POSTGRES_EPOCH_DAYS, POSTGRES_EPOCH_MICROS, Row, Value};
 use crate::error::{Error, Result};
 use crate::record::kind::Kind;
 
-/// Days from 1970-01-01 to PostgreSQL's epoch, 2000-01-01.
-const POSTGRES_EPOCH_DAYS: i64 = 10_957;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -22,16 +20,13 @@ pub(super) fn write_column(
     currency: Option<usize>,
 ) -> Result<()> {
     match row {
-        Row::Postgres(row) => {
-            let raw = row.try_get_raw(index).map_err(Error::internal)?;
-            if raw.is_null() {
+        Row::Postgres(_) | Row::Pipelined(_) => {
+            let Some(bytes) = row.bytes(index)? else {
                 out.extend_from_slice(b"null");
                 return Ok(());
-            }
-            let bytes = raw.as_bytes().map_err(Error::internal)?;
+            };
             if let (Kind::Money { .. }, Some(currency)) = (kind, currency) {
-                let raw = row.try_get_raw(currency).map_err(Error::internal)?;
-                let currency = raw.as_str().map_err(Error::internal)?;
+                let currency = text_of(row.bytes(currency)?.unwrap_or_default())?;
                 push_money(out, crate::db::int_from_bytes(bytes)?, currency);
                 return Ok(());
             }
@@ -66,8 +61,7 @@ fn write_postgres(out: &mut Vec<u8>, bytes: &[u8], kind: Kind) -> Result<()> {
             push_date(out, crate::db::int_from_bytes(bytes)? + POSTGRES_EPOCH_DAYS);
         }
         Kind::Instant => {
-            let epoch = POSTGRES_EPOCH_DAYS * SECONDS_PER_DAY * MICROS_PER_SECOND;
-            push_instant(out, crate::db::int_from_bytes(bytes)? + epoch);
+            push_instant(out, crate::db::int_from_bytes(bytes)? + POSTGRES_EPOCH_MICROS);
         }
         // jsonb is sent as a version byte and text.
         Kind::Json => match bytes.split_first() {

@@ -10,8 +10,8 @@ use crate::access::policy::{Decision, decide};
 use crate::access::{Action, FieldRule, Reader, RowRule};
 use crate::db::NullOf;
 use crate::error::{Error, Result, say};
-use crate::record::declare::{Computed, Field, OwnerPath, Record, Relation, RelationKind};
-use crate::record::filter::allow_relation;
+use crate::record::declare::{Computed, Field, Record, Relation, RelationKind, Way};
+use crate::record::filter::{allow_field, allow_link, allow_relation};
 use crate::record::input;
 use crate::record::kind::Kind;
 use crate::record::selection::Selected;
@@ -54,6 +54,12 @@ impl Planner<'_> {
 
     pub(in crate::record) fn level(&mut self, record: &'static Record) -> Result<Level> {
         let reader = self.reader(record)?;
+        // What is computed from a field tells of it.
+        if let Some(hidden) =
+            record.reads.iter().find(|name| reader.field(name) != FieldRule::Plain)
+        {
+            return Err(unreadable(hidden));
+        }
         Ok(Level {
             record,
             tables: vec![Table { record, reader, joined: None }],
@@ -110,6 +116,12 @@ impl Planner<'_> {
             if reader.field(name) != FieldRule::Plain {
                 return Err(unreadable(name));
             }
+            let needed = |field: &&Field| computed.needs.contains(&field.column);
+            record
+                .fields
+                .iter()
+                .filter(needed)
+                .try_for_each(|field| allow_field(&reader, field))?;
             return Ok(Node::Computed(computed_use(level, place.table, record, computed)));
         }
         if name == "viewerCan" {
@@ -172,8 +184,9 @@ impl Planner<'_> {
         selected: &Selected,
     ) -> Result<Node> {
         let parent = level.column(place.table, "id", NullOf::Id);
-        let mut list =
-            self.list((relation.target)(), selected, place.rows, Some((key_column, place.single)))?;
+        let target = (relation.target)();
+        allow_link(&*self.reader(target)?, target, (relation, key_column))?;
+        let mut list = self.list(target, selected, place.rows, Some((key_column, place.single)))?;
         let key = list.level.column(0, key_column, NullOf::Id);
         level.children.push(Child { list, key, key_column, parent });
         Ok(Node::Many(level.children.len() - 1))
@@ -188,7 +201,7 @@ impl Planner<'_> {
     ) -> Result<Node> {
         let actor = &self.ctx().actor;
         let mut keys = Vec::with_capacity(selected.children.len());
-        let mut scoped = false;
+        let (mut by_owner, mut by_company) = (false, false);
         for child in &selected.children {
             let action = match child.name.as_str() {
                 "update" => Some(Action::Update),
@@ -201,37 +214,45 @@ impl Planner<'_> {
                 Some(_) if !record.changes.enabled => Allowed::Never,
                 Some(action) => match decide(actor, action, record.resource) {
                     Decision::Deny => Allowed::Never,
-                    // Whose rows belong to nobody are in every scope.
-                    Decision::Allow(_) if matches!(record.owner, OwnerPath::Everybody) => {
+                    // Whose rows belong to nobody are in every scope that speaks of people.
+                    Decision::Allow(rows)
+                        if record.owner.way().is_none() && rows.reaches_everybodys() =>
+                    {
                         Allowed::Rows(RowRule::All)
                     }
                     Decision::Allow(rows) => {
-                        scoped |= rows != RowRule::All;
+                        by_owner |= rows.owners().is_some();
+                        by_company |= rows.company().is_some();
                         Allowed::Rows(rows)
                     }
                 },
             };
             keys.push((json_key(&child.key), allowed));
         }
-        let owner = if scoped { self.owner_column(level, table, record)? } else { None };
-        Ok(Node::ViewerCan { owner, keys })
+        let owner_of = |record: &Record| record.owner.way();
+        let company_of = |record: &Record| record.company.way();
+        let owner = if by_owner { self.column_of(level, table, record, owner_of)? } else { None };
+        let company =
+            if by_company { self.column_of(level, table, record, company_of)? } else { None };
+        Ok(Node::ViewerCan { owner, company, keys })
     }
 
-    /// The column that names the row's owner, following the record's owner path.
-    fn owner_column(
+    /// The column at the end of a record's path to its owner or company.
+    fn column_of(
         &mut self,
         level: &mut Level,
         table: usize,
         record: &'static Record,
+        way: fn(&Record) -> Option<Way>,
     ) -> Result<Option<usize>> {
-        match record.owner {
-            OwnerPath::Everybody => Ok(None),
-            OwnerPath::Column(column) => Ok(Some(level.column(table, column, NullOf::Id))),
-            OwnerPath::Through(name) => {
+        match way(record) {
+            None => Ok(None),
+            Some(Way::Column(column)) => Ok(Some(level.column(table, column, NullOf::Id))),
+            Some(Way::Through(name)) => {
                 let Some(relation) = relation_of(record, name) else { return Ok(None) };
                 let RelationKind::One { column, .. } = relation.kind else { return Ok(None) };
                 let (next, _) = self.join(level, table, relation, column)?;
-                self.owner_column(level, next, (relation.target)())
+                self.column_of(level, next, (relation.target)(), way)
             }
         }
     }

@@ -11,7 +11,7 @@ use super::{
 use crate::error::{Error, Result, say};
 use crate::limits;
 use crate::record::cursor::{self, Fingerprint};
-use crate::record::declare::{Record, Relation, RelationKind};
+use crate::record::declare::{Field, Record, Relation, RelationKind};
 use crate::record::filter::{self, Condition};
 use crate::record::input;
 use crate::record::order::{self, Expression, OrderKey};
@@ -90,7 +90,15 @@ impl Planner<'_> {
     ) -> Result<Option<SearchPlan>> {
         let Some(text) = selected.argument("search") else { return Ok(None) };
         let text = input::read_text(text).map_err(|error| error.at("search"))?;
-        SearchPlan::read(record, text)
+        let search = SearchPlan::read(record, text)?;
+        if search.is_some() {
+            // A search looks at all of its fields at once, so that all of them must be readable.
+            let reader = self.reader(record)?;
+            let searched = |field: &&Field| record.searched.contains(&field.column);
+            let mut fields = record.fields.iter().filter(searched);
+            fields.try_for_each(|field| filter::allow_field(&reader, field))?;
+        }
+        Ok(search)
     }
 
     fn order(

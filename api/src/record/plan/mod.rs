@@ -152,8 +152,10 @@ pub enum Node {
     Many(usize),
     Lookup(usize),
     Computed(usize),
+    /// With the columns of the row's owner and company, where a rule asks for them.
     ViewerCan {
         owner: Option<usize>,
+        company: Option<usize>,
         keys: Vec<(Box<str>, Allowed)>,
     },
 }

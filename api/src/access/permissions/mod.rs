@@ -1,46 +1,24 @@
 //! What roles allow, as data. The stored form (column `roles.permissions`) is JSON:
 //!
 //! ```json
-//! { "leads":    { "read": "all", "create": "all", "update": "own" },
+//! { "leads":    { "read": "all", "create": "all", "update": "own", "fields": { "score": "read_only" } },
 //!   "contacts": { "read": "all", "fields": { "phone": "hidden", "email": "masked" } } }
 //! ```
 //!
 //! `{ "*": "all" }` allows every action on every resource and stands alone. Several roles add up:
 //! the widest scope and the mildest field rule win, each for itself.
 //!
-//! Invariant: field rules exist only where reading is granted.
+//! Invariant: rules for reading a field exist only where reading is granted, those for writing it
+//! only where writing is.
 
-use std::collections::BTreeMap;
+mod grants;
 
-use serde_json::{Map, Value as Json};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Action, Resource};
+use serde_json::Value as Json;
 
-/// How far a grant reaches, narrowest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ScopeKind {
-    Own,
-    Team,
-    OrgUnit,
-    All,
-}
-
-impl ScopeKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Own => "own",
-            Self::Team => "team",
-            Self::OrgUnit => "org_unit",
-            Self::All => "all",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Own, Self::Team, Self::OrgUnit, Self::All]
-            .into_iter()
-            .find(|scope| scope.as_str() == text)
-    }
-}
+use super::{Action, Reach, Resource, ScopeKind};
+use grants::Grants;
 
 /// What a role may see of one field, mildest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,89 +42,6 @@ impl FieldRule {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permissions(BTreeMap<Resource, Grants>);
-
-/// What is allowed on one resource.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Grants {
-    scopes: BTreeMap<Action, ScopeKind>,
-    /// By GraphQL field name; a field that is not named is plain.
-    fields: BTreeMap<String, FieldRule>,
-}
-
-impl Grants {
-    fn everything() -> Self {
-        let scopes = Action::ALL.into_iter().map(|action| (action, ScopeKind::All)).collect();
-        Self { scopes, fields: BTreeMap::new() }
-    }
-
-    fn reads(&self) -> bool {
-        self.scopes.contains_key(&Action::Read)
-    }
-
-    fn add(&mut self, other: &Self) {
-        match (self.reads(), other.reads()) {
-            (_, false) => {}
-            (false, true) => self.fields.clone_from(&other.fields),
-            // A rule holds only where both impose one, and then the milder.
-            (true, true) => self.fields.retain(|name, rule| {
-                let Some(theirs) = other.fields.get(name) else { return false };
-                *rule = (*rule).min(*theirs);
-                true
-            }),
-        }
-        for (action, scope) in &other.scopes {
-            let known = self.scopes.entry(*action).or_insert(*scope);
-            *known = (*known).max(*scope);
-        }
-    }
-
-    fn read_json(&mut self, name: &str, entry: &Map<String, Json>, problems: &mut Vec<String>) {
-        let mut fields_unclear = false;
-        for (key, value) in entry {
-            if key == "fields" {
-                fields_unclear = !self.read_fields(name, value, problems);
-                continue;
-            }
-            let scope = value.as_str().and_then(ScopeKind::parse);
-            match (Action::parse(key), scope) {
-                (Some(action), Some(scope)) => {
-                    self.scopes.insert(action, scope);
-                }
-                (None, _) => problems.push(format!("unknown action \"{key}\" on \"{name}\"")),
-                (Some(_), None) => {
-                    problems.push(format!("\"{name}.{key}\" must be own, team, org_unit or all"));
-                }
-            }
-        }
-        if fields_unclear {
-            self.scopes.clear();
-        }
-        if !self.reads() && !self.fields.is_empty() {
-            problems.push(format!("\"{name}\" has field rules but may not be read"));
-            self.fields.clear();
-        }
-    }
-
-    /// False when the rules cannot be read at all.
-    fn read_fields(&mut self, name: &str, rules: &Json, problems: &mut Vec<String>) -> bool {
-        let Some(rules) = rules.as_object() else {
-            problems.push(format!("\"{name}.fields\" must be an object"));
-            return false;
-        };
-        for (field, rule) in rules {
-            let rule = match rule.as_str() {
-                Some("hidden") => FieldRule::Hidden,
-                Some("masked") => FieldRule::Masked,
-                Some(_) | None => {
-                    problems.push(format!("\"{name}.fields.{field}\" must be hidden or masked"));
-                    FieldRule::Hidden
-                }
-            };
-            self.fields.insert(field.clone(), rule);
-        }
-        true
-    }
-}
 
 impl Permissions {
     /// Reads one role's JSON before it is stored. An unknown resource, action, scope or field rule
@@ -202,23 +97,55 @@ impl Permissions {
         self
     }
 
+    /// What is reached, or `None` where nothing is granted.
+    pub fn reach(&self, resource: Resource, action: Action) -> Option<Reach> {
+        self.0.get(&resource)?.reach.get(&action).copied()
+    }
+
     /// The widest scope granted, or `None` where nothing is.
     pub fn scope(&self, resource: Resource, action: Action) -> Option<ScopeKind> {
-        self.0.get(&resource)?.scopes.get(&action).copied()
+        self.reach(resource, action)?.scopes().max()
     }
 
     pub fn field(&self, resource: Resource, field: &str) -> FieldRule {
-        self.0
-            .get(&resource)
-            .and_then(|grants| grants.fields.get(field))
-            .copied()
-            .unwrap_or(FieldRule::Plain)
+        self.0.get(&resource).map_or(FieldRule::Plain, |grants| grants.field(field))
+    }
+
+    /// Whether a relation may be followed whose id the field `via` holds, where one does.
+    pub fn follows(&self, resource: Resource, relation: &str, via: Option<&str>) -> bool {
+        self.0.get(&resource).is_none_or(|grants| grants.follows(relation, via))
+    }
+
+    /// Whether a field may be written where the action itself may be done.
+    pub fn writes(&self, resource: Resource, action: Action, field: &str) -> bool {
+        self.0.get(&resource).is_none_or(|grants| grants.writes(action, field))
+    }
+
+    /// The rules of a resource's fields, by name: `hidden`, `masked` or `read_only`.
+    pub fn field_rules(&self, resource: Resource) -> BTreeMap<&str, &'static str> {
+        self.0.get(&resource).map(Grants::rules).unwrap_or_default()
+    }
+
+    /// Whether every field of a resource may be read: for answers that are no record's and know no
+    /// rules for fields.
+    pub fn reads_whole(&self, resource: Resource) -> bool {
+        let whole = |grants: &Grants| grants.fields.is_empty() && grants.only.is_none();
+        self.0.get(&resource).is_none_or(whole)
     }
 
     /// Everything granted, in a fixed order.
     pub fn grants(&self) -> impl Iterator<Item = (Resource, Action, ScopeKind)> + '_ {
         self.0.iter().flat_map(|(resource, grants)| {
-            grants.scopes.iter().map(move |(action, scope)| (*resource, *action, *scope))
+            grants.reach.iter().flat_map(move |(action, reach)| {
+                reach.scopes().map(move |scope| (*resource, *action, scope))
+            })
+        })
+    }
+
+    /// Names of fields that have a rule, by resource.
+    pub fn ruled_fields(&self) -> impl Iterator<Item = (Resource, &str)> + '_ {
+        self.0.iter().flat_map(|(resource, grants)| {
+            grants.rules().into_keys().map(move |name| (*resource, name))
         })
     }
 
@@ -226,8 +153,20 @@ impl Permissions {
     pub fn speaks_of_people(&self) -> bool {
         self.grants().any(|(_, _, scope)| match scope {
             ScopeKind::Team | ScopeKind::OrgUnit => true,
-            ScopeKind::Own | ScopeKind::All => false,
+            ScopeKind::Own | ScopeKind::Company | ScopeKind::All => false,
         })
+    }
+
+    /// What `other` allows and this does not; nothing where whoever holds this may hand out `other`.
+    pub fn lacks(&self, other: &Self) -> Vec<String> {
+        let nothing = Grants::default();
+        let mut missing = Vec::new();
+        for (resource, grants) in &other.0 {
+            let ours = self.0.get(resource).unwrap_or(&nothing);
+            let named = |lack: String| format!("{} {lack}", resource.as_str());
+            missing.extend(ours.lacks(grants).into_iter().map(named));
+        }
+        missing
     }
 
     /// Narrows to what an API key's scopes (`leads:read`) leave.
@@ -235,12 +174,24 @@ impl Permissions {
     pub fn restricted_to(&self, scopes: &[(Resource, Action)]) -> Self {
         let mut narrowed = self.clone();
         for (resource, grants) in &mut narrowed.0 {
-            grants.scopes.retain(|action, _| scopes.contains(&(*resource, *action)));
-            if !grants.reads() {
-                grants.fields.clear();
+            grants.retain(|action| scopes.contains(&(*resource, action)));
+        }
+        narrowed.0.retain(|_, grants| !grants.reach.is_empty());
+        narrowed
+    }
+
+    /// Narrows to what an API key's fields (`leads.name`, `leads.*`) leave to be read. Ids can always
+    /// be read.
+    #[must_use]
+    pub fn with_fields(&self, fields: &[(Resource, &str)]) -> Self {
+        let mut narrowed = self.clone();
+        for (resource, grants) in narrowed.0.iter_mut().filter(|(_, grants)| grants.reads()) {
+            let own = fields.iter().filter(|(other, _)| other == resource);
+            let names: BTreeSet<String> = own.map(|(_, name)| (*name).to_owned()).collect();
+            if !names.contains("*") {
+                grants.only = Some(names);
             }
         }
-        narrowed.0.retain(|_, grants| !grants.scopes.is_empty());
         narrowed
     }
 }
@@ -249,4 +200,11 @@ impl Permissions {
 pub fn parse_key_scope(text: &str) -> Option<(Resource, Action)> {
     let (resource, action) = text.split_once(':')?;
     Some((Resource::parse(resource)?, Action::parse(action)?))
+}
+
+/// Reads one field of an API key, `resource.field` or `resource.*`.
+pub fn parse_key_field(text: &str) -> Option<(Resource, &str)> {
+    let (resource, field) = text.split_once('.')?;
+    let is_name = field.bytes().all(|byte| byte.is_ascii_alphanumeric()) && !field.is_empty();
+    (is_name || field == "*").then_some((Resource::parse(resource)?, field))
 }

@@ -7,24 +7,28 @@ use async_graphql::Value as Input;
 use chrono::TimeDelta;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::access::SystemHandle;
+use crate::clock::Clock;
 use crate::ctx::Ctx;
-use crate::db::{Conn, Statement, Value};
+use crate::db::{Conn, Db, Statement, Value};
 use crate::error::{Error, Result, say};
 use crate::limits;
 use crate::record::selection::Selected;
 
 const KEY_CHARS_MAX: usize = 255;
+/// Expired keys removed by one statement, so that no lock is held for long.
+const SWEPT_AT_ONCE: u64 = 500;
 
 /// A key in use by one mutation.
-pub(super) struct Key {
+pub struct Key {
     id: String,
     argument_hash: String,
 }
 
 /// What a key says of a mutation.
-pub(super) enum Claim {
+pub enum Claim {
     /// It was done before; this was the answer.
     Done(String),
     /// It is to be done now.
@@ -34,7 +38,7 @@ pub(super) enum Claim {
 impl Key {
     /// The key of one mutation of an operation: it belongs to the caller and the response key, and
     /// to these very arguments and this selection.
-    pub(super) fn new(ctx: &Ctx, text: &str, selected: &Selected) -> Result<Self> {
+    pub fn new(ctx: &Ctx, text: &str, selected: &Selected) -> Result<Self> {
         if text.is_empty() || text.chars().count() > KEY_CHARS_MAX {
             return Err(Error::invalid_field(
                 "key",
@@ -51,7 +55,7 @@ impl Key {
     }
 
     /// Takes the key for this transaction. Another transaction under the same key is waited for.
-    pub(super) async fn claim(&self, ctx: &Ctx, conn: &Conn) -> Result<Claim> {
+    pub async fn claim(&self, ctx: &Ctx, conn: &Conn) -> Result<Claim> {
         let permit = SystemHandle::for_tenant(ctx.tenant_id());
         let dialect = conn.dialect();
         let now = ctx.now();
@@ -99,7 +103,7 @@ impl Key {
     }
 
     /// Stores the answer.
-    pub(super) async fn keep(&self, ctx: &Ctx, conn: &Conn, answer: &[u8]) -> Result<()> {
+    pub async fn keep(&self, ctx: &Ctx, conn: &Conn, answer: &[u8]) -> Result<()> {
         let permit = SystemHandle::for_tenant(ctx.tenant_id());
         let dialect = conn.dialect();
         let sql = format!(
@@ -114,6 +118,30 @@ impl Key {
             Value::Text(String::from_utf8_lossy(answer).into_owned()),
         ];
         conn.execute(&permit, &Statement::new(sql, values)).await.map(drop)
+    }
+}
+
+/// Removes expired keys of all tenants, few at a time; tells how many there were.
+pub async fn sweep(db: &Db, clock: &Clock) -> Result<u64> {
+    let system = SystemHandle::for_tenant(Uuid::nil());
+    let now = clock.now();
+    let mut swept = 0;
+    loop {
+        let conn = db.transaction().await?;
+        let (before, most) = (conn.dialect().placeholder(1), conn.dialect().placeholder(2));
+        let sql = format!(
+            "DELETE FROM idempotency_keys WHERE (tenant_id, id) IN (SELECT e.tenant_id, e.id \
+             FROM tenants t CROSS JOIN idempotency_keys e \
+             WHERE e.tenant_id = t.id AND e.expires_at < {before} LIMIT {most})"
+        );
+        let most = i64::try_from(SWEPT_AT_ONCE).unwrap_or(i64::MAX);
+        let values = vec![Value::Instant(now), Value::Int(most)];
+        let removed = conn.execute(&system, &Statement::new(sql, values)).await?;
+        conn.commit().await?;
+        swept += removed;
+        if removed < SWEPT_AT_ONCE {
+            return Ok(swept);
+        }
     }
 }
 

@@ -1,14 +1,14 @@
-//! Interactions: what was said to a lead and back (messages, calls, meetings, notes). Append-only in
-//! spirit: monthly partitions on PostgreSQL.
+//! Declaration of interactions.
 
 use std::sync::LazyLock;
 
 use entity::lead_interaction::{Column, Entity};
 
-use super::lead;
+use super::rules;
 use crate::access::Resource;
+use crate::crm::lead;
 use crate::identity::user;
-use crate::record::declare::{Changes, Default, OwnerPath, field};
+use crate::record::declare::{Changes, CompanyPath, Default, OwnerPath, field};
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Kind, Record, declare};
 
@@ -60,9 +60,11 @@ fn declaration() -> Record {
     .about("A message, call, meeting or note of a lead (interação).")
     .stamped(Column::Id, [Column::CreatedAt, Column::UpdatedAt, Column::DeletedAt], Column::Version)
     .owned_by(OwnerPath::Through("lead"))
+    .of_company(CompanyPath::Through("lead"))
     .changes(Changes {
         enabled: true,
         emits: Some(("growth", "lead_interaction")),
+        follows: Some(rules::date_leads),
         ..Changes::default()
     })
     .field(field(Column::InteractionType, Kind::Enum(&TYPE)).named("type").filter().sort().group())
