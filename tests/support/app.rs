@@ -27,6 +27,7 @@ pub fn now() -> DateTime<Utc> {
 /// Settings as an operator would make them for this database, with a signing secret of the tests.
 pub fn config(url: &str) -> Config {
     let mut config = Config::default();
+    config.mail.dir = Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/mail").to_owned());
     config.database.url = DatabaseUrl::new(url);
     config.identity.jwt_secret = Some(Secret::new("only for tests: 32 bytes at the very least"));
     config
