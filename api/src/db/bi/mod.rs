@@ -9,7 +9,7 @@
 //! Which tenant that is stands in `bi.readers`, by `session_user`: the name somebody signed in with.
 //! Unlike a setting it cannot be changed by SET, and readers have no right on that table.
 //!
-//! A migration takes views and policies away ([`ground::step_aside`]); they are made again by
+//! A migration takes views and policies away (`ground::step_aside`); they are made again by
 //! `pulso admin bi-role refresh`. Until then a reader sees nothing.
 
 pub mod ground;
