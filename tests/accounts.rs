@@ -13,7 +13,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, header};
 use chrono::TimeDelta;
 use pulso::app::App;
-use pulso::config::{Config, DatabaseUrl, Purpose, Secret, SmtpTls, Sources};
+use pulso::config::{Config, DatabaseUrl, Secret, SmtpTls, Sources};
 use pulso::db::Value;
 use pulso::identity::account;
 use pulso::limits;
@@ -1055,7 +1055,7 @@ fn settings(pairs: &[(&str, &str)]) -> Result<Config, String> {
     let environment =
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let sources = Sources { environment, ..Sources::default() };
-    Config::load(&sources, Purpose::Command).map_err(|problems| problems.to_string())
+    Config::load(&sources).map_err(|problems| problems.to_string())
 }
 
 #[test]

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
-use pulso::config::{
-    Config, DatabaseUrl, Demo, Introspection, Purpose, Sources, example, settings,
-};
+use pulso::config::{Config, DatabaseUrl, Demo, Introspection, Sources, example, settings};
 
 use crate::support::sources::root;
 
@@ -55,7 +53,7 @@ fn the_example_file_uncommented_is_a_configuration_with_the_same_defaults() {
     assert_eq!(keys, known);
 
     let (sources, _file) = sources(&[], &[], &text);
-    let config = Config::load(&sources, Purpose::Serve).unwrap();
+    let config = Config::load(&sources).unwrap();
     let defaults = Config::default();
     for ((key, value, _), (_, default, _)) in config.shown().into_iter().zip(defaults.shown()) {
         let has_default = settings().iter().any(|s| s.key == key && (s.default)().is_some());
@@ -84,7 +82,7 @@ fn every_section_lists_the_variables_it_reads() {
 fn flag_beats_variable_beats_file_beats_default() {
     let port = |flags: &[(&str, &str)], environment: &[(&str, &str)], file: &str| {
         let (sources, _file) = sources(flags, environment, file);
-        Config::load(&sources, Purpose::Serve).unwrap().server.port
+        Config::load(&sources).unwrap().server.port
     };
     let (flag, variable, file) =
         ([("port", "1")], [("PULSO_PORT", "2"), ("PORT", "3")], "port = 4");
@@ -106,7 +104,7 @@ fn all_errors_come_at_once_and_name_their_source() {
         ],
         "hots = \"x\"\nmigrate = \"yes\"\ndemo = \"sometimes\"\ncors_origins = [1]\n",
     );
-    let problems = Config::load(&sources, Purpose::Serve).unwrap_err().to_string();
+    let problems = Config::load(&sources).unwrap_err().to_string();
     for part in [
         "--database-connections-max",
         "PULSO_PORT: \"70000\"",
@@ -125,7 +123,7 @@ fn all_errors_come_at_once_and_name_their_source() {
 #[test]
 fn a_file_that_is_not_toml_or_not_there_is_an_error() {
     let (sources, _file) = sources(&[], &[], "port = 1\njwt_secret = \"hunter2");
-    let problems = Config::load(&sources, Purpose::Command).unwrap_err().to_string();
+    let problems = Config::load(&sources).unwrap_err().to_string();
     assert!(problems.contains("line 2"), "{problems}");
     assert!(!problems.contains("hunter2"), "{problems}");
 
@@ -133,7 +131,7 @@ fn a_file_that_is_not_toml_or_not_there_is_an_error() {
         environment: map(&[("PULSO_CONFIG", "/nowhere/pulso.toml")]),
         ..Sources::default()
     };
-    let problems = Config::load(&missing, Purpose::Command).unwrap_err().to_string();
+    let problems = Config::load(&missing).unwrap_err().to_string();
     assert!(problems.contains("PULSO_CONFIG: cannot read /nowhere/pulso.toml"), "{problems}");
 }
 
@@ -153,7 +151,7 @@ fn secrets_come_from_files_and_are_never_shown() {
         ],
         "",
     );
-    let config = Config::load(&sources, Purpose::Serve).unwrap();
+    let config = Config::load(&sources).unwrap();
     assert_eq!(config.signing_secret().unwrap().reveal(), "hunter2hunter2hunter2hunter2hunter2");
     let shown = format!("{config:?} {:?} {}", config.shown(), config.database.url);
     assert!(!shown.contains("hunter2"), "{shown}");
@@ -165,20 +163,16 @@ fn secrets_come_from_files_and_are_never_shown() {
 }
 
 #[test]
-fn postgres_needs_a_signing_secret_of_32_bytes_to_serve() {
+fn a_signing_secret_that_is_set_has_32_bytes() {
     let url = ("DATABASE_URL", "postgres://localhost/pulso");
-    let load = |environment: &[(&str, &str)], purpose| {
+    let load = |environment: &[(&str, &str)]| {
         let (sources, _file) = sources(&[], environment, "");
-        Config::load(&sources, purpose)
+        Config::load(&sources)
     };
-    let missing = load(&[url], Purpose::Serve).unwrap_err().to_string();
-    assert!(missing.contains("PULSO_JWT_SECRET"), "{missing}");
-    assert!(load(&[url], Purpose::Command).is_ok());
-    let short =
-        load(&[url, ("PULSO_JWT_SECRET", "short")], Purpose::Serve).unwrap_err().to_string();
+    assert!(load(&[url]).is_ok(), "it is made and kept in the database");
+    let short = load(&[url, ("PULSO_JWT_SECRET", "short")]).unwrap_err().to_string();
     assert!(short.contains("at least 32 bytes"), "{short}");
-    let config =
-        load(&[url, ("PULSO_JWT_SECRET", "0123456789abcdef0123456789abcdef")], Purpose::Serve);
+    let config = load(&[url, ("PULSO_JWT_SECRET", "0123456789abcdef0123456789abcdef")]);
     assert!(!config.unwrap().database.migrates_at_start());
 }
 
@@ -216,7 +210,7 @@ fn kubernetes_service_links_are_ignored_and_misspelt_variables_are_told() {
         ],
         "",
     );
-    let config = Config::load(&sources, Purpose::Serve).unwrap();
+    let config = Config::load(&sources).unwrap();
     assert_eq!(config.server.port, 8000);
     assert_eq!(config.database.demo, Demo::Never);
     assert_eq!(config.graphql.introspection, Introspection::Off);
@@ -235,7 +229,7 @@ fn lists_are_split_and_checked() {
         ],
         "",
     );
-    let server = Config::load(&sources, Purpose::Serve).unwrap().server;
+    let server = Config::load(&sources).unwrap().server;
     let allowed = |origin| server.cors_origins.iter().any(|pattern| pattern.allows(origin));
     assert!(allowed("https://app.example.com"));
     assert!(allowed("http://localhost:5173"));
@@ -259,5 +253,5 @@ fn lists_are_split_and_checked() {
 
     let wrong = [("PULSO_TRUSTED_PROXIES", "10.0.0.0/33"), ("PULSO_CORS_ORIGINS", "example.com")];
     let (sources, _file) = self::sources(&[], &wrong, "");
-    assert_eq!(Config::load(&sources, Purpose::Serve).unwrap_err().0.len(), 2);
+    assert_eq!(Config::load(&sources).unwrap_err().0.len(), 2);
 }

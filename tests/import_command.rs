@@ -19,7 +19,6 @@ fn command(app: &TestApp, files: &Files, more: &[&str]) -> Command {
         .current_dir(files.elsewhere.path())
         .env_clear()
         .env("DATABASE_URL", app.database.url())
-        .env("PULSO_JWT_SECRET", "only for tests: 32 bytes at the very least")
         .env("PULSO_LOG_LEVEL", "warn");
     command
 }

@@ -38,7 +38,7 @@ fn step_names() -> Vec<String> {
 
 /// One row for every table, parents first: columns, and values in which `{id}` is one id for all of
 /// them and `{now}` an instant. What is left out is nullable or has a default.
-const ROWS: [(&str, &str, &str); 30] = [
+const ROWS: [(&str, &str, &str); 31] = [
     (
         "tenants",
         "id, slug, name, created_at, updated_at",
@@ -146,6 +146,7 @@ const ROWS: [(&str, &str, &str); 30] = [
         "{id}, {id}, 'invitation', {id}, {id}, 'pt-BR', 'pending', 0, {now}, {now}, {now}",
     ),
     ("sign_in_guards", "tenant_id, id, failures, last_at", "{id}, 'digest', 1, {now}"),
+    ("server_secrets", "tenant_id, id, value, created_at", "{id}, 'jwt', 'secret', {now}"),
     ("rate_budgets", "tenant_id, id, owed_until_ns, updated_at", "{id}, 'tenant:1', 1, {now}"),
     (
         "persisted_operations",

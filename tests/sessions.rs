@@ -14,6 +14,7 @@ use pulso::db::Value;
 use pulso::error::Code;
 use pulso::identity::session::service::{Session, login, refresh};
 use pulso::identity::session::token::key_id;
+use pulso::identity::signing_secret;
 use pulso::limits;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -476,6 +477,26 @@ both_databases! {
         assert!(!is_good(&here, &second.access_token).await);
         later(&app, TimeDelta::seconds(1));
         assert!(!is_good(&there, &second.access_token).await);
+    }
+
+    /// One variable, the database's, is all that a node needs.
+    async fn nodes_without_a_secret_share_one_that_the_database_keeps(app: TestApp) {
+        let mut ours = config(app.database.url());
+        ours.identity.jwt_secret = None;
+        let (mut first, mut second, mut told) = (ours.clone(), ours.clone(), config(app.database.url()));
+        let (db, clock) = (&app.database.db, &app.app.clock);
+        let (one, other) = tokio::join!(
+            signing_secret::complete(&mut first, db, clock),
+            signing_secret::complete(&mut second, db, clock)
+        );
+        one.and(other).unwrap();
+        assert_eq!(first.identity.jwt_secret, second.identity.jwt_secret);
+        let embedded = first.database.url.is_embedded();
+        let kept = first.identity.jwt_secret.as_ref().map(|secret| secret.reveal().len());
+        assert_eq!(kept, if embedded { None } else { Some(64) }, "SQLite has a file for it");
+        let before = told.identity.jwt_secret.clone();
+        signing_secret::complete(&mut told, db, clock).await.unwrap();
+        assert_eq!(told.identity.jwt_secret, before, "what was set is not changed");
     }
 
     async fn secrets_change_without_anybody_signing_in_again(app: TestApp) {

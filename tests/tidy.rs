@@ -59,14 +59,6 @@ const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
     ("api/src/db/connect.rs", "asks whether the database answers"),
     ("api/src/identity/account/guard/service.rs", "guesses come before any tenant is known"),
     ("api/src/identity/account/guard/store.rs", "as its service"),
-    (
-        "api/src/identity/explanation/service.rs",
-        "reads the roles of whom is asked about, after the gate said yes",
-    ),
-    (
-        "api/src/identity/tenant/lifecycle.rs",
-        "the operator suspends and deletes tenants at the command line",
-    ),
     ("api/src/identity/account/invitation.rs", "whoever opens an invitation is nobody yet"),
     ("api/src/identity/account/letter.rs", "mails are written later, for no caller"),
     ("api/src/identity/account/mod.rs", "whoever opens a link is nobody yet"),
@@ -85,6 +77,7 @@ const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
     ("api/src/identity/session/ending.rs", "a session is its user's own, whatever roles allow"),
     ("api/src/identity/session/service.rs", "whoever signs in is nobody yet"),
     ("api/src/identity/session/store.rs", "as its service"),
+    ("api/src/identity/signing_secret.rs", "what signs is the installation's, no tenant's"),
     ("api/src/identity/tenant/lifecycle.rs", "the operator turns tenants, for no caller"),
     ("api/src/identity/tenant/service.rs", "the table of tenants belongs to none of them"),
     ("api/src/identity/tenant/store.rs", "as its service"),

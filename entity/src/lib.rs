@@ -29,6 +29,7 @@ pub mod pipeline_stage;
 pub mod rate_budget;
 pub mod read_log;
 pub mod role;
+pub mod server_secret;
 pub mod session;
 pub mod sign_in_guard;
 pub mod tenant;

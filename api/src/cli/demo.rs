@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::flags::CommandFlags;
-use super::{Done, ENDING, configured, connect, print, refuse_pending};
+use super::{Done, ENDING, build, configured, connect, print};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::demo::{self, Options, Planted, SEED};
@@ -40,8 +40,7 @@ pub(super) async fn run(flags: CommandFlags, args: DemoArgs) -> Done {
     if config.database.migrates_at_start() {
         db.migrate(clock.now()).await?;
     }
-    let app = App::build(config, db, clock)?;
-    refuse_pending(&app).await?;
+    let app = build(config, db, clock).await?;
     let done = fill(&app, args).await;
     app.stop(ENDING).await;
     done

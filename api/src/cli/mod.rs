@@ -24,9 +24,10 @@ use clap::{Parser, Subcommand};
 
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::{Config, Problems, Purpose};
-use crate::db::Db;
+use crate::config::{Config, Problems};
+use crate::db::{self, Db};
 use crate::error::Error;
+use crate::identity::signing_secret;
 use flags::{CommandFlags, ServeFlags};
 
 const FAILED: u8 = 1;
@@ -198,8 +199,7 @@ async fn dispatch(cli: Cli) -> Done {
 pub(crate) async fn open(flags: CommandFlags) -> Result<Arc<App>, Failure> {
     let config = configured(flags)?;
     let db = connect(&config).await?;
-    let app = App::build(config, db, Clock::system())?;
-    refuse_pending(&app).await?;
+    let app = build(config, db, Clock::system()).await?;
     // It may be the first to write in a month.
     app.db.ensure_partitions(app.clock.now()).await?;
     Ok(app)
@@ -207,7 +207,7 @@ pub(crate) async fn open(flags: CommandFlags) -> Result<Arc<App>, Failure> {
 
 /// Reads the configuration of a command and starts its logs.
 fn configured(flags: CommandFlags) -> Result<Config, Failure> {
-    let config = Config::load(&flags.into_sources(), Purpose::Command)?;
+    let config = Config::load(&flags.into_sources())?;
     start_logging(&config)?;
     Ok(config)
 }
@@ -229,8 +229,15 @@ async fn connect(config: &Config) -> Result<Db, Failure> {
     })
 }
 
-async fn refuse_pending(app: &App) -> Done {
-    let pending = app.pending_migrations().await?;
+/// The App on a database that has all tables of this version.
+async fn build(mut config: Config, db: Db, clock: Clock) -> Result<Arc<App>, Failure> {
+    refuse_pending(&db).await?;
+    signing_secret::complete(&mut config, &db, &clock).await?;
+    Ok(App::build(config, db, clock)?)
+}
+
+async fn refuse_pending(db: &Db) -> Done {
+    let pending = db::migrate::pending(&db.migration_connection()).await?;
     if pending.is_empty() {
         return Ok(());
     }

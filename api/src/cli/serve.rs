@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::flags::ServeFlags;
-use super::{Done, Failure, connect, print, refuse_pending, start_logging};
+use super::{Done, Failure, build, connect, print, start_logging};
 use crate::app::App;
 use crate::clock::Clock;
-use crate::config::{Config, Demo, Purpose};
+use crate::config::{Config, Demo};
 use crate::demo;
 use crate::http::server;
 use crate::identity::demo::DemoCredentials;
@@ -21,7 +21,7 @@ use crate::identity::demo::DemoCredentials;
 const GRACE_UNATTENDED_MS: u64 = 5_000;
 
 pub(super) async fn run(flags: ServeFlags) -> Done {
-    let config = Config::load(&flags.into_sources(), Purpose::Serve)?;
+    let config = Config::load(&flags.into_sources())?;
     start_logging(&config)?;
     // First the port: a second server on it must not touch the database.
     let listener = listen(&config).await?;
@@ -75,8 +75,7 @@ async fn open(config: Config) -> Result<(Arc<App>, Option<DemoCredentials>), Fai
             tracing::info!(steps = applied.len(), "the database was brought to this version");
         }
     }
-    let app = App::build(config, db, clock)?;
-    refuse_pending(&app).await?;
+    let app = build(config, db, clock).await?;
     let database = &app.config.database;
     let credentials = if database.demo == Demo::Auto && database.url.is_embedded() {
         demo::create_if_empty(&app).await?

@@ -17,7 +17,7 @@ settings! {
     /// Secret that signs access tokens, 32 bytes or more; the same on every node.
     "jwt_secret" jwt_secret: Option<Secret> = None, {
         secret: true,
-        default_note: "on SQLite made once and kept beside the database; on PostgreSQL required",
+        default_note: "made once and kept: beside an SQLite database, or in the PostgreSQL database",
         example: "\"at least 32 random bytes, e.g. openssl rand -base64 48\""
     };
 

@@ -53,13 +53,6 @@ pub struct Config {
     provenance: BTreeMap<&'static str, String>,
 }
 
-/// What the configuration is for: a command needs less than a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    Serve,
-    Command,
-}
-
 /// Every setting, in the order of the example file.
 pub fn settings() -> Vec<Setting> {
     [
@@ -76,7 +69,7 @@ pub fn settings() -> Vec<Setting> {
 
 impl Config {
     /// Reads all sources. The error lists everything that is wrong with them.
-    pub fn load(sources: &Sources, purpose: Purpose) -> Result<Self, Problems> {
+    pub fn load(sources: &Sources) -> Result<Self, Problems> {
         let settings = settings();
         let mut values = sources::Values::new(sources, &settings);
         let mut config = Self {
@@ -90,7 +83,7 @@ impl Config {
             warnings: Vec::new(),
             provenance: BTreeMap::new(),
         };
-        config.check(&mut values, purpose);
+        config.check(&mut values);
         if !values.problems.is_empty() {
             return Err(Problems(values.problems));
         }
@@ -100,7 +93,7 @@ impl Config {
     }
 
     /// What one value alone cannot tell.
-    fn check(&self, values: &mut sources::Values<'_>, purpose: Purpose) {
+    fn check(&self, values: &mut sources::Values<'_>) {
         if self.server.host.is_empty() {
             values.problem(values.source_of("host"), "must not be empty");
         }
@@ -120,31 +113,25 @@ impl Config {
                 values.source_of("jwt_secret"),
                 format!("must have at least {SECRET_BYTES_MIN} bytes"),
             ),
-            None if purpose == Purpose::Serve && !self.database.url.is_embedded() => values.problem(
-                "PULSO_JWT_SECRET",
-                format!(
-                    "is needed with PostgreSQL: the same {SECRET_BYTES_MIN} or more random bytes on \
-                     every node (openssl rand -base64 48)"
-                ),
-            ),
             Some(_) | None => {}
         }
     }
 
     /// The secret that signs access tokens: the setting, or, with an embedded database, one that is
-    /// made once and kept beside the database in `jwt.secret`.
+    /// made once and kept beside the database in `jwt.secret`. On PostgreSQL it is kept in the
+    /// database ([`crate::identity::signing_secret`]).
     pub fn signing_secret(&self) -> Result<Secret> {
         if let Some(secret) = &self.identity.jwt_secret {
             return Ok(secret.clone());
         }
         if !self.database.url.is_embedded() {
-            return Err(Error::internal("PULSO_JWT_SECRET is needed with PostgreSQL"));
+            return Err(Error::internal("the signing secret was not read from the database"));
         }
         match self.signing_secret_file() {
             Some(path) => secret::load_or_create(&path)
                 .map_err(|error| Error::internal(format!("{}: {error}", path.display()))),
             // A database in memory dies with the process, and so may its tokens.
-            None => Ok(secret::random()),
+            None => Ok(Secret::random()),
         }
     }
 

@@ -24,6 +24,13 @@ impl Secret {
         Self(text.into())
     }
 
+    /// A fresh secret of 48 random bytes.
+    pub fn random() -> Self {
+        let mut bytes = [0_u8; 48];
+        rand::rng().fill_bytes(&mut bytes);
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -74,7 +81,7 @@ pub(super) fn load_or_create(path: &Path) -> std::io::Result<Secret> {
     }
     match options.open(path) {
         Ok(mut file) => {
-            let secret = random();
+            let secret = Secret::random();
             file.write_all(secret.reveal().as_bytes())?;
             file.sync_all()?;
             Ok(secret)
@@ -96,11 +103,4 @@ pub(super) fn load_or_create(path: &Path) -> std::io::Result<Secret> {
         }
         Err(error) => Err(error),
     }
-}
-
-/// A fresh secret of 48 random bytes.
-pub(super) fn random() -> Secret {
-    let mut bytes = [0_u8; 48];
-    rand::rng().fill_bytes(&mut bytes);
-    Secret(URL_SAFE_NO_PAD.encode(bytes))
 }

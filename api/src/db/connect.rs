@@ -143,6 +143,20 @@ impl Db {
         }
     }
 
+    /// Tells PostgreSQL how `table` looks after many rows were added at once. Its own upkeep comes by
+    /// a minute later, and until then every statement runs by a plan made for an empty table. SQLite
+    /// chooses its indexes without.
+    pub async fn refresh_statistics(&self, table: &'static str) -> Result<()> {
+        match &self.maintenance {
+            Maintenance::Postgres(pool) => {
+                let statement = sqlx::AssertSqlSafe(format!("ANALYZE {table}"));
+                sqlx::query(statement).execute(pool).await.map_err(super::conn::translate)?;
+                Ok(())
+            }
+            Maintenance::Sqlite(_) => Ok(()),
+        }
+    }
+
     /// One state of the database for as many statements as needed.
     pub async fn snapshot(&self) -> Result<Conn> {
         Conn::snapshot(take(&self.readers).await?, self.dialect()).await

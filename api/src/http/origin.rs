@@ -91,14 +91,14 @@ mod tests {
     use axum::body::Body;
 
     use super::*;
-    use crate::config::{Config, Purpose, Sources};
+    use crate::config::{Config, Sources};
 
     fn client(peer: &str, forwarded: &[&str]) -> String {
         let mut sources = Sources::default();
         sources
             .environment
             .insert("PULSO_TRUSTED_PROXIES".to_owned(), "10.0.0.0/8, 2001:db8::/32".to_owned());
-        let trusted = Config::load(&sources, Purpose::Command).unwrap().server.trusted_proxies;
+        let trusted = Config::load(&sources).unwrap().server.trusted_proxies;
         let mut request = Request::new(Body::empty());
         request.extensions_mut().insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 1)));
         for line in forwarded {

@@ -28,6 +28,7 @@ pub mod persisted_operation;
 pub mod read_log;
 pub mod role;
 pub mod session;
+pub mod signing_secret;
 pub mod tenant;
 mod trail;
 pub mod user;

@@ -118,6 +118,14 @@ impl Run<'_> {
         }
     }
 
+    /// After many new rows; a dry run has none that others see.
+    pub(super) async fn refresh_statistics(&self, table: &'static str) -> Result<()> {
+        match self.rehearsal {
+            Some(_) => Ok(()),
+            None => self.ctx.app.db.refresh_statistics(table).await,
+        }
+    }
+
     async fn write_once(
         &self,
         record: &'static Record,

@@ -18,6 +18,10 @@ use crate::record::declare::Default;
 /// Rows of one transaction.
 const BATCH_ROWS: usize = 500;
 
+/// New rows after which the database looks at the table anew, and by how much more the next time.
+const STATISTICS_AFTER_ROWS: u64 = 2_000;
+const STATISTICS_GROWTH: u64 = 4;
+
 /// A row that is ready to be written, but for its look-ups.
 struct Ready<'p> {
     line: u64,
@@ -43,6 +47,8 @@ pub(super) struct Runner<'r, 'a, 'p> {
     values: HashSet<String>,
     refused: Vec<Refusal>,
     later: Vec<Later<'p>>,
+    /// New rows at which statistics are next refreshed.
+    statistics_at: u64,
 }
 
 impl<'r, 'a, 'p> Runner<'r, 'a, 'p> {
@@ -63,6 +69,7 @@ impl<'r, 'a, 'p> Runner<'r, 'a, 'p> {
             values: HashSet::new(),
             refused: Vec::new(),
             later: Vec::new(),
+            statistics_at: STATISTICS_AFTER_ROWS,
         }
     }
 
@@ -203,6 +210,10 @@ impl<'r, 'a, 'p> Runner<'r, 'a, 'p> {
         let results = self.run.write(self.step.record, &self.step.key, rows, create).await?;
         for ((line, key), result) in lines.into_iter().zip(results) {
             self.note(line, key, result);
+        }
+        if self.report.created >= self.statistics_at {
+            self.statistics_at = self.report.created * STATISTICS_GROWTH;
+            self.run.refresh_statistics(self.step.record.table).await?;
         }
         self.hand_over_refusals()
     }
