@@ -60,8 +60,10 @@ const POSTGRES_RULES: [(&str, &str); 16] = [
          AND pg_get_constraintdef(k.oid) <> 'FOREIGN KEY (tenant_id) REFERENCES tenants(id)'",
     ),
     (
-        "the tenant exists; events are checked on their batch, and guesses come before any tenant",
-        "SELECT name FROM t WHERE name NOT IN ('tenants', 'events', 'event_ids', 'read_logs', 'sign_in_guards') \
+        "the tenant exists; events are checked on their batch, guesses come before any \
+         tenant, and the installation's secrets are nobody's",
+        "SELECT name FROM t WHERE name NOT IN ('tenants', 'events', 'event_ids', 'read_logs', 'sign_in_guards', \
+         'server_secrets') \
          AND NOT EXISTS \
          (SELECT FROM pg_constraint k WHERE k.conrelid = t.oid AND k.confrelid = 'tenants'::regclass)",
     ),
@@ -277,6 +279,9 @@ fn entities() -> BTreeMap<String, BTreeSet<String>> {
         shape::<entity::lead_interaction::Entity>(),
         shape::<entity::deal::Entity>(),
         shape::<entity::deal_activity::Entity>(),
+        shape::<entity::sale::Entity>(),
+        shape::<entity::customer_goal::Entity>(),
+        shape::<entity::server_secret::Entity>(),
         shape::<entity::deal_stage_change::Entity>(),
         shape::<entity::event_batch::Entity>(),
         shape::<entity::event::Entity>(),

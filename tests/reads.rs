@@ -463,7 +463,7 @@ fn ranking() -> &'static Record {
                         ]);
                     }
                 }
-                Ok(ranked)
+                Ok(ranked.into())
             })
         });
         record

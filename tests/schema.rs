@@ -109,7 +109,10 @@ fn names_follow_one_rule() {
         let inner = of.trim_matches(['[', ']', '!']);
         let is_filter =
             path.split('.').next().unwrap().contains("Filter") || inner.ends_with("Filter");
-        if inner == "DateTime" && !last.ends_with("At") && !is_operator(last) && !is_filter {
+        // The state of an answer, which is no event.
+        let is_state = last == "dataAsOf";
+        let is_exempt = is_operator(last) || is_filter || is_state;
+        if inner == "DateTime" && !last.ends_with("At") && !is_exempt {
             wrong.push(format!("{path}: an instant is named …At"));
         }
         // Lists never hold nulls.

@@ -8,18 +8,27 @@ use std::time::Duration;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
+use crate::access::Resource;
 use crate::audit::{self, reads::ReadLog};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::db::{Db, migrate};
 use crate::error::{Error, Result};
+use crate::goals;
 use crate::graphql::{Graphql, catalogue};
 use crate::identity::{Identity, account};
 use crate::mail::{self, Post};
 use crate::rate::{self, Rate};
-use crate::record::change::idempotency;
+use crate::record::change::{Reactors, idempotency};
 use crate::record::directory::Directory;
 use crate::telemetry::Metrics;
+
+/// What rooms do about changes of records below them.
+fn reactors() -> Reactors {
+    Reactors::default()
+        .on(Resource::Companies, goals::reaction::customer_changed)
+        .on(Resource::Deals, goals::reaction::deal_changed)
+}
 
 /// How often the coming months of partitioned tables are made sure of.
 const PARTITIONS_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -34,11 +43,13 @@ pub struct App {
     pub db: Db,
     pub clock: Clock,
     pub config: Config,
+    pub goals: goals::page::Kept,
     pub graphql: Graphql,
     pub identity: Identity,
     pub mail: Post,
     pub metrics: Metrics,
     pub rate: Rate,
+    pub reactors: Reactors,
     pub reads: ReadLog,
     /// The records of all rooms, by what permissions call them.
     pub records: Directory,
@@ -73,7 +84,9 @@ impl App {
             db,
             clock,
             rate,
+            reactors: reactors(),
             reads: ReadLog::default(),
+            goals: goals::page::Kept::new(),
             graphql: Graphql::build()?,
             records: Directory::of(&catalogue().records),
             identity: Identity::new(

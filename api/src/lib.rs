@@ -21,6 +21,7 @@ pub mod telemetry;
 
 // Rooms: what the product is, one folder per noun.
 pub mod crm;
+pub mod goals;
 pub mod identity;
 // Last, because it fills the others.
 pub mod demo;

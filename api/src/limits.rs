@@ -154,3 +154,8 @@ pub const AUDIT_FINDINGS_SHOWN: usize = 20;
 pub const READ_LOG_ENTRIES_MAX: usize = 50_000;
 /// Waiting reads that are written at once instead of within a second.
 pub const READ_LOG_FLUSH_ENTRIES: usize = 1_000;
+
+/// Rows of goals and of sales by customer that one process keeps, each.
+pub const GOALS_KEPT_ROWS: u64 = 500_000;
+/// Seconds between two refreshes that one user forces.
+pub const GOALS_REFRESH_SECONDS: i64 = 10;

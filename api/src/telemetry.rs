@@ -177,6 +177,14 @@ impl Metrics {
         self.counter("pulso_rate_limited_total", labels).increment(1);
     }
 
+    /// A tier of an answer came from what is kept, or not, and how old it was.
+    pub fn kept_answered(&self, tier: &'static str, found: &'static str, age_s: u64) {
+        let labels = vec![Label::new("tier", tier), Label::new("found", found)];
+        self.counter("pulso_kept_answers_total", labels).increment(1);
+        let age = u32::try_from(age_s).map_or(f64::MAX, f64::from);
+        self.gauge("pulso_kept_age_seconds", vec![Label::new("tier", tier)]).set(age);
+    }
+
     /// Operations that have their turn, and that wait for it.
     pub fn turns(&self, (taken, awaited): (usize, usize)) {
         self.turns_taken.set(number(taken));

@@ -1,8 +1,8 @@
 //! Records, changed: every mutation that follows from a declaration, by each of the four.
 
-use pulso::record::Record;
 use pulso::record::change::mutation::WriteKind;
 use pulso::record::declare::{OwnerPath, Write as Writable};
+use pulso::record::{Kind, Record};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -11,10 +11,14 @@ use crate::support::{TestApp, both_databases};
 
 /// The arguments of a mutation of `id`.
 pub fn arguments(record: &Record, kind: WriteKind, id: Uuid, least: &Json) -> Json {
-    let text = record.fields.iter().find(|field| {
-        matches!(field.kind, pulso::record::Kind::Text) && field.write == Writable::Always
-    });
-    let update = json!({ text.unwrap().name.as_str(): "mudou" });
+    let writable = |wanted: fn(&Kind) -> bool| {
+        let mut fields = record.fields.iter().filter(|field| field.write == Writable::Always);
+        fields.find(|field| wanted(&field.kind)).map(|field| field.name.as_str())
+    };
+    let update = match writable(|kind| matches!(kind, Kind::Text)) {
+        Some(text) => json!({ text: "mudou" }),
+        None => json!({ writable(|kind| matches!(kind, Kind::Money { .. })).unwrap(): "7.77" }),
+    };
     match kind {
         WriteKind::Create => json!({ "input": least }),
         WriteKind::Upsert => json!({ "input": keyed(record, least) }),

@@ -79,6 +79,7 @@ both_databases! {
         let mut known: BTreeSet<String> = SHARED.iter().map(|name| (*name).to_owned()).collect();
         for record in records() {
             known.extend(ENDINGS.iter().map(|ending| format!("{}{ending}", record.name)));
+            known.extend(record.summary.map(|summary| summary().name.to_owned()));
         }
         for root in ["query", "mutation", "subscription"] {
             for field in shape.root(root) {

@@ -14,6 +14,11 @@ const ROUTES: &[(&str, u16, &str)] = &[
     ("/graphql", 400, "nothing was asked; what is asked is in cases.rs, records.rs and changes.rs"),
     ("/graphql/ws", 426, "the same operations; the credential comes with the connection"),
     ("/schema.graphql", 200, "the schema is the same for everybody and holds no rows"),
+    (
+        "/api/v2/analytics/goals/seller/{seller_id}",
+        401,
+        "customerGoals by another name; who gets what is in goals_rest.rs",
+    ),
     ("/livez", 200, "says that the process lives"),
     ("/readyz", 200, "says which parts are ready"),
     ("/metrics", 200, "counts of the process, without tenants; not for the open network"),
@@ -64,7 +69,9 @@ both_databases! {
         let nothing = app.key_with(alpha, alpha.comercial.id, json!({})).await;
         let own = app.key_with(alpha, alpha.comercial.id, everywhere("own")).await;
         let callers = [None, Some(&app.beta.admin.key), Some(&nothing), Some(&own)];
-        for (address, status, _) in ROUTES {
+        // What stands under a parameter is somebody's: the test that its line names asks for it.
+        let plain = ROUTES.iter().filter(|(address, ..)| !address.contains('{'));
+        for (address, status, _) in plain {
             for credential in callers {
                 let mut request = Request::get(*address);
                 if let Some(key) = credential {

@@ -37,8 +37,12 @@ both_databases! {
             };
             let create = mutation(record, WriteKind::Create);
             let many = mutation(record, WriteKind::CreateMany);
-            let mut input = app.least(alpha, record.name).await;
-            input[owner] = of(theirs["Lead"], &alpha.diretor);
+            let fresh = async |owned_by: Json| {
+                let mut input = app.least(alpha, record.name).await;
+                input[owner] = owned_by;
+                input
+            };
+            let input = fresh(of(theirs["Lead"], &alpha.diretor)).await;
             let seen = app.trail(alpha).await;
             for key in [&own, &team] {
                 let refused = app.refusal(key, &create, json!({ "input": input })).await;
@@ -48,9 +52,10 @@ both_databases! {
             }
             assert!(app.trail(alpha).await.since(&seen).is_empty(), "{create}");
             // The seller's row: the seller may, and so may the one whose report the seller is.
-            input[owner] = of(mine["Lead"], &alpha.comercial);
-            app.done(&own, &create, json!({ "input": input }), "{ id }").await;
-            app.done(&team, &create, json!({ "input": input }), "{ id }").await;
+            for key in [&own, &team] {
+                let input = fresh(of(mine["Lead"], &alpha.comercial)).await;
+                app.done(key, &create, json!({ "input": input }), "{ id }").await;
+            }
         }
         // A change that takes a row out of one's sight is refused; to hand it over within sight is not.
         let lead = mine["Lead"];

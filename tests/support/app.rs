@@ -64,10 +64,13 @@ impl TestApp {
 
     /// A request as a client would send it.
     pub async fn request(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = to_bytes(body, ANSWER_BYTES_MAX).await.unwrap().to_vec();
-        Answer { status: parts.status, headers: parts.headers, body }
+        answer_of(&self.router, request).await
+    }
+
+    /// Another server on the same database, with the same clock and nothing kept.
+    pub fn other_node(&self) -> Node {
+        let app = build(&self.database.db, self.database.url(), self.app.clock.clone());
+        Node { router: pulso::http::router(app) }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -76,14 +79,7 @@ impl TestApp {
 
     /// One GraphQL operation with an API key or an access token; the whole answer, `errors` and all.
     pub async fn graphql(&self, credential: &str, query: &str, variables: Json) -> Json {
-        let body = json!({ "query": query, "variables": variables }).to_string();
-        let request = Request::post("/graphql")
-            .header(header::AUTHORIZATION, format!("Bearer {credential}"))
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::ACCEPT, "application/json")
-            .body(Body::from(body))
-            .unwrap();
-        self.request(request).await.json()
+        self.request(graphql_request(credential, query, &variables)).await.json()
     }
 
     /// As [`TestApp::graphql`], for an operation that must succeed: its `data`.
@@ -117,6 +113,34 @@ impl TestApp {
             code.unwrap_or_else(|| panic!("{caller}: no error: {query}\n{answer:#}")).to_owned()
         }
     }
+}
+
+/// A server beside the [`TestApp`], on its database.
+pub struct Node {
+    router: Router,
+}
+
+impl Node {
+    pub async fn graphql(&self, credential: &str, query: &str, variables: Json) -> Json {
+        answer_of(&self.router, graphql_request(credential, query, &variables)).await.json()
+    }
+}
+
+fn graphql_request(credential: &str, query: &str, variables: &Json) -> Request<Body> {
+    let body = json!({ "query": query, "variables": variables }).to_string();
+    Request::post("/graphql")
+        .header(header::AUTHORIZATION, format!("Bearer {credential}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, "application/json")
+        .body(Body::from(body))
+        .unwrap()
+}
+
+async fn answer_of(router: &Router, request: Request<Body>) -> Answer {
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, ANSWER_BYTES_MAX).await.unwrap().to_vec();
+    Answer { status: parts.status, headers: parts.headers, body }
 }
 
 impl Fixture for TestApp {

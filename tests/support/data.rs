@@ -184,6 +184,8 @@ fn random_row(
             "external_system" | "external_id" => Value::Null(NullOf::Text),
             "deleted_at" if !random.chance(12) => Value::Null(NullOf::Instant),
             // Unique among the living.
+            "order_id" => Value::Text(format!("order-{number}")),
+            "year" => Value::Int(i64::try_from(1_900 + number).unwrap()),
             "slug" => Value::Text(format!("slug-{number}")),
             "cnpj" if random.chance(60) => Value::Text(format!("{number:014}")),
             "cnpj" => Value::Null(NullOf::Text),

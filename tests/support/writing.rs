@@ -7,6 +7,7 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use pulso::access::SystemHandle;
 use pulso::db::{Row, Statement, Value};
+use pulso::graphql::{Write, catalogue};
 use pulso::identity::api_key;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
@@ -298,6 +299,16 @@ impl TestApp {
                 let deal = self.create(&tenant.admin.key, "Deal", deal).await;
                 json!({ "kind": "TASK", "subject": "Ligar", "dealId": deal })
             }
+            "Sale" => {
+                let company = json!({ "name": "Padaria do Zé" });
+                let customer = self.create(&tenant.admin.key, "Company", company).await;
+                json!({ "orderId": number, "customerId": customer, "amount": "10.00" })
+            }
+            "Goal" => {
+                let company = json!({ "name": "Padaria do Zé" });
+                let customer = self.create(&tenant.admin.key, "Company", company).await;
+                json!({ "year": 2026, "customerId": customer, "amount": "1000.00" })
+            }
             "User" => json!({ "fullName": "Maria de Souza" }),
             "OrgUnit" => json!({ "name": "Filial" }),
             other => panic!("{other} needs the least it is created from"),
@@ -333,11 +344,31 @@ const KINDS: [&str; 9] = [
 ];
 
 fn mutation(field: &str, arguments: &Json, selection: &str) -> String {
+    let verb = match catalogue().write(field) {
+        Some(Write::Verb(verb)) => Some(verb),
+        Some(Write::Engine(_)) | None => None,
+    };
+    let type_of = |name: &str| match verb {
+        Some(verb) => {
+            let known = verb.arguments.iter().find(|(argument, ..)| *argument == name);
+            known.unwrap_or_else(|| panic!("{field} has no {name}")).1.to_owned()
+        }
+        None => type_of(field, name),
+    };
+    let names: Vec<&String> = arguments.as_object().unwrap().keys().collect();
+    let declared: Vec<String> =
+        names.iter().map(|name| format!("${name}: {}", type_of(name))).collect();
+    let given: Vec<String> = names.iter().map(|name| format!("{name}: ${name}")).collect();
+    format!("mutation({}) {{ {field}({}) {selection} }}", declared.join(", "), given.join(", "))
+}
+
+/// The type of an argument of the engine's own mutations, and of `tenantUpdate`, which is named alike.
+fn type_of(field: &str, name: &str) -> String {
     let kind = KINDS.into_iter().find(|kind| field.ends_with(kind));
     let kind = kind.unwrap_or_else(|| panic!("{field} is no mutation of the engine"));
     let record = field.strip_suffix(kind).unwrap();
     let record = format!("{}{}", record[..1].to_uppercase(), &record[1..]);
-    let type_of = |name: &str| match (name, kind) {
+    match (name, kind) {
         ("id", _) => "ID!".to_owned(),
         ("ids", _) => "[ID!]!".to_owned(),
         ("expectedVersion", _) => "Int".to_owned(),
@@ -345,12 +376,7 @@ fn mutation(field: &str, arguments: &Json, selection: &str) -> String {
         ("inputs", "CreateMany") => format!("[{record}CreateInput!]!"),
         ("inputs", _) => format!("[{record}UpdateManyInput!]!"),
         _ => format!("{record}{kind}Input!"),
-    };
-    let names: Vec<&String> = arguments.as_object().unwrap().keys().collect();
-    let declared: Vec<String> =
-        names.iter().map(|name| format!("${name}: {}", type_of(name))).collect();
-    let given: Vec<String> = names.iter().map(|name| format!("{name}: ${name}")).collect();
-    format!("mutation({}) {{ {field}({}) {selection} }}", declared.join(", "), given.join(", "))
+    }
 }
 
 pub const CNPJ: &str = "11222333000181";

@@ -10,6 +10,8 @@ pub enum Resource {
     PipelineStages,
     Deals,
     DealActivities,
+    Sales,
+    CustomerGoals,
     Users,
     OrgUnits,
     Roles,
@@ -21,7 +23,7 @@ pub enum Resource {
 }
 
 impl Resource {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Companies,
         Self::Contacts,
         Self::Leads,
@@ -29,6 +31,8 @@ impl Resource {
         Self::PipelineStages,
         Self::Deals,
         Self::DealActivities,
+        Self::Sales,
+        Self::CustomerGoals,
         Self::Users,
         Self::OrgUnits,
         Self::Roles,
@@ -47,6 +51,8 @@ impl Resource {
             Self::PipelineStages => "pipeline_stages",
             Self::Deals => "deals",
             Self::DealActivities => "deal_activities",
+            Self::Sales => "sales",
+            Self::CustomerGoals => "customer_goals",
             Self::Users => "users",
             Self::OrgUnits => "org_units",
             Self::Roles => "roles",

@@ -10,6 +10,7 @@ pub mod bi_role;
 mod demo;
 mod doctor;
 mod flags;
+mod goals;
 mod import;
 mod migrate;
 mod serve;
@@ -88,6 +89,13 @@ enum Command {
         flags: CommandFlags,
         #[command(flatten)]
         args: import::ImportOrder,
+    },
+    /// Propose the goals of a year, and classify customers
+    Goals {
+        #[command(flatten)]
+        flags: CommandFlags,
+        #[command(subcommand)]
+        command: goals::Goals,
     },
     /// Compute again what is sealed, and tell where it does not agree
     Verify {
@@ -179,6 +187,12 @@ async fn dispatch(cli: Cli) -> Done {
             let prepared = args.prepare()?;
             let app = open(flags).await?;
             let done = import::run(&app, &prepared, args).await;
+            app.stop(ENDING).await;
+            done
+        }
+        Some(Command::Goals { flags, command }) => {
+            let app = open(flags).await?;
+            let done = goals::run(&app, command).await;
             app.stop(ENDING).await;
             done
         }

@@ -7,7 +7,7 @@ use crate::record::Record;
 use crate::record::change::mutation::WriteKind;
 use crate::record::change::verb::Verb;
 use crate::record::operation::ReadKind;
-use crate::{crm, identity};
+use crate::{crm, goals, identity};
 
 /// What a root field of the engine stands for.
 #[derive(Clone, Copy)]
@@ -53,6 +53,7 @@ pub fn catalogue() -> &'static Catalogue {
 
 fn build() -> Catalogue {
     let mut records = crm::records();
+    records.extend(goals::records());
     records.extend(identity::records());
     let mut reads = HashMap::new();
     let mut writes = HashMap::new();

@@ -21,7 +21,7 @@ mod respond;
 mod roots;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
 use bytes::Bytes;
@@ -31,6 +31,7 @@ use sha2::{Digest, Sha256};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result};
 use crate::rate::Standings;
+use crate::record::declare::Freshness;
 use crate::telemetry::OperationKind;
 use account::Account;
 use document::{Documents, Operation};
@@ -67,6 +68,18 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Seconds after which the same may be asked again, where that is known.
+    pub fn retry_after_s(self) -> Option<u64> {
+        match self {
+            Self::RateLimited { retry_after_s } => Some(retry_after_s),
+            Self::Executed
+            | Self::ParseFailed
+            | Self::Refused
+            | Self::Unauthenticated
+            | Self::Unavailable => None,
+        }
+    }
+
     /// Its name in measurements.
     fn as_str(self) -> &'static str {
         match self {
@@ -88,6 +101,9 @@ pub struct Reply {
     pub is_mutation: bool,
     /// What the caller has left.
     pub standings: Standings,
+    /// How fresh the parts of the answer are that were kept.
+    pub freshness: Vec<Freshness>,
+    pub took: Duration,
 }
 
 /// The schema and what is remembered of documents.

@@ -20,6 +20,7 @@ use crate::error::{Code, Error, Result, say};
 use crate::record::change::idempotency::{Claim, Key};
 use crate::record::change::mutation::{self, PlannedWrite};
 use crate::record::change::verb::{self, Verb};
+use crate::record::declare::{Freshness, Tier};
 use crate::record::operation::{self, PlannedRoot, ReadKind, RootPlan};
 use crate::record::plan::{One, Planner};
 use crate::record::selection::{self, Selected};
@@ -39,6 +40,7 @@ pub(crate) struct OperationState {
     pub(super) rows_read: AtomicU64,
     pub(super) worst: Mutex<Option<Code>>,
     pub(super) account: Account,
+    freshness: Mutex<Vec<Freshness>>,
 }
 
 impl OperationState {
@@ -53,6 +55,7 @@ impl OperationState {
             rows_read: AtomicU64::new(0),
             worst: Mutex::new(None),
             account,
+            freshness: Mutex::new(Vec::new()),
         }
     }
 
@@ -63,6 +66,21 @@ impl OperationState {
 
     fn put_text(&self, key: &str, text: Vec<u8>) {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), text);
+    }
+
+    fn note_freshness(&self, freshness: Vec<Freshness>) {
+        if !freshness.is_empty() {
+            let mut all = self.freshness.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extend(freshness);
+        }
+    }
+
+    /// How fresh the kept parts of the answer are: of each tier the oldest.
+    pub(super) fn freshness(&self) -> Vec<Freshness> {
+        let all = self.freshness.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = |tier| all.iter().filter(move |each| each.tier == tier);
+        let oldest = |tier| of(tier).copied().max_by_key(|each| each.age_s);
+        Tier::ALL.into_iter().filter_map(oldest).collect()
     }
 
     /// Adds what a connection was used for to the operation's cost.
@@ -163,7 +181,9 @@ impl OperationState {
         for (number, planned) in plans.iter().enumerate() {
             let mut text = Vec::with_capacity(4096);
             let ran = operation::run(ctx, &conn, &planned.plan, &mut text).await;
-            told.extend(ran.map_err(|error| (number, error))?);
+            let known = ran.map_err(|error| (number, error))?;
+            told.extend(known.told);
+            self.note_freshness(known.freshness);
             self.put_text(&planned.key, text);
         }
         self.count(&conn);

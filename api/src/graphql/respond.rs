@@ -14,6 +14,7 @@ use crate::ctx::Origin;
 use crate::error::http::log_cause;
 use crate::error::{Code, Error};
 use crate::rate::Standings;
+use crate::record::declare::Freshness;
 use crate::record::json::push_text;
 
 /// An operation that was not run: errors, and no data.
@@ -37,7 +38,14 @@ pub(super) fn refuse(refusal: &Refusal, origin: &Origin, is_mutation: bool) -> R
     }
     let body = json!({ "errors": [error], "extensions": { "requestId": origin.request_id } });
     let (body, outcome) = (Bytes::from(body.to_string()), refusal.outcome);
-    Reply { body, outcome, is_mutation, standings: Standings::default() }
+    Reply {
+        body,
+        outcome,
+        is_mutation,
+        standings: Standings::default(),
+        freshness: Vec::new(),
+        took: Duration::ZERO,
+    }
 }
 
 /// The response of an operation that async-graphql saw.
@@ -71,11 +79,18 @@ pub(super) fn finish(
         out.push(b',');
     }
     out.extend_from_slice(b"\"extensions\":");
+    let freshness = state.freshness();
     write_extensions(&mut out, state, origin, executed, took);
+    if !freshness.is_empty() {
+        // Before the brace that closes the extensions.
+        out.pop();
+        write_freshness(&mut out, &freshness);
+        out.push(b'}');
+    }
     out.push(b'}');
     let outcome = outcome_of(state, executed);
     let standings = state.account.standings();
-    Reply { body: Bytes::from(out), outcome, is_mutation, standings }
+    Reply { body: Bytes::from(out), outcome, is_mutation, standings, freshness, took }
 }
 
 fn outcome_of(state: &OperationState, executed: bool) -> Outcome {
@@ -153,6 +168,21 @@ fn write_extensions(
     out.extend_from_slice(b"\"requestId\":");
     push_text(out, &origin.request_id);
     out.push(b'}');
+}
+
+/// `,"cache":{"static":{"found":"HIT","ageSeconds":12,"ttlSeconds":1800},…}`
+fn write_freshness(out: &mut Vec<u8>, freshness: &[Freshness]) {
+    let tiers = freshness.iter().map(|each| {
+        let name = each.tier.graphql_name().to_lowercase();
+        let facts = json!({
+            "found": each.found.as_str(),
+            "ageSeconds": each.age_s,
+            "ttlSeconds": each.tier.seconds(),
+        });
+        (name, facts)
+    });
+    out.extend_from_slice(b",\"cache\":");
+    out.extend_from_slice(Json::Object(tiers.collect()).to_string().as_bytes());
 }
 
 fn error_json(error: &ServerError, executed: bool) -> Json {

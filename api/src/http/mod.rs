@@ -7,6 +7,7 @@
 mod cors;
 pub mod credentials;
 mod explorer;
+mod goals;
 mod graphql;
 mod health;
 mod observe;
@@ -64,6 +65,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Door>)> {
         ("/graphql", any(graphql::handle)),
         ("/graphql/ws", any(websocket::handle)),
         ("/schema.graphql", get(schema::handle)),
+        ("/api/v2/analytics/goals/seller/{seller_id}", get(goals::handle)),
         ("/livez", get(health::live)),
         ("/readyz", get(health::ready)),
         ("/metrics", get(health::metrics)),

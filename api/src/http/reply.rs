@@ -2,8 +2,10 @@
 //! with. A client that asks for `application/json` gets 200 for any well-formed request; one that
 //! asks for `application/graphql-response+json` gets the status codes of the specification.
 
+use std::time::Duration;
+
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::json;
@@ -14,6 +16,7 @@ use crate::error::http::{Problem, RETRY_AFTER_UNAVAILABLE_S, log_cause, status_o
 use crate::error::{Code, Error, say};
 use crate::graphql::{Outcome, Reply};
 use crate::rate::Standings;
+use crate::record::declare::{Freshness, Tier};
 
 /// What a caller may ask for, and what is left of it (IETF draft of September 2025).
 pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -38,6 +41,8 @@ pub(super) struct Answer {
     /// Whether the operation ran; otherwise the body has errors and no data.
     pub(super) executed: bool,
     standings: Standings,
+    freshness: Vec<Freshness>,
+    took: Duration,
 }
 
 impl Answer {
@@ -50,6 +55,8 @@ impl Answer {
             is_mutation: false,
             executed: false,
             standings: Standings::default(),
+            freshness: Vec::new(),
+            took: Duration::ZERO,
         }
     }
 
@@ -130,6 +137,7 @@ impl Answer {
                 }
             }
         }
+        write_freshness(headers, &self.freshness, self.took);
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -176,7 +184,26 @@ impl From<Reply> for Answer {
             is_mutation: reply.is_mutation,
             executed: reply.outcome == Outcome::Executed,
             standings: reply.standings,
+            freshness: reply.freshness,
+            took: reply.took,
         }
+    }
+}
+
+/// `X-Cache-Static: HIT`, `X-Cache-Annual: MISS` and how long it took, where parts of an answer are
+/// kept.
+pub(super) fn write_freshness(headers: &mut HeaderMap, freshness: &[Freshness], took: Duration) {
+    for each in freshness {
+        let name = match each.tier {
+            Tier::Static => "x-cache-static",
+            Tier::Annual => "x-cache-annual",
+            Tier::Live => continue,
+        };
+        headers.insert(name, HeaderValue::from_static(each.found.as_str()));
+    }
+    if !freshness.is_empty() {
+        let ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        headers.insert("x-query-time-ms", HeaderValue::from(ms));
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn handle(
 }
 
 /// Whether `If-None-Match` names the tag, compared weakly as RFC 9110 asks.
-fn names(headers: &HeaderMap, etag: &str) -> bool {
+pub(super) fn names(headers: &HeaderMap, etag: &str) -> bool {
     let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
     headers
         .get_all(IF_NONE_MATCH)

@@ -4,7 +4,7 @@ use crate::ctx::Ctx;
 use crate::error::Result;
 
 use super::aggregate::{self, Aggregate, Groups};
-use super::declare::Record;
+use super::declare::{Freshness, Record};
 use super::disclosed::{Disclosed, Disclosures};
 use super::plan::{List, One, Planner, Refused};
 use super::selection::Selected;
@@ -66,20 +66,26 @@ pub fn plan(
     Ok(PlannedRoot { key: selected.key.clone(), plan })
 }
 
-/// Runs a planned root field and writes its JSON text; says what of it is personal or analytics.
-pub async fn run(
-    ctx: &Ctx,
-    conn: &Conn,
-    plan: &RootPlan,
-    out: &mut Vec<u8>,
-) -> Result<Vec<Disclosed>> {
+/// What is known of an answer beside its text.
+#[derive(Default)]
+pub struct Known {
+    /// What of it is personal or analytics.
+    pub told: Vec<Disclosed>,
+    /// How fresh the parts of it are that were kept.
+    pub freshness: Vec<Freshness>,
+}
+
+/// Runs a planned root field and writes its JSON text.
+pub async fn run(ctx: &Ctx, conn: &Conn, plan: &RootPlan, out: &mut Vec<u8>) -> Result<Known> {
     let mut told = Disclosures::default();
+    let mut freshness = Vec::new();
     let rows_before = conn.rows_read();
     match plan {
         RootPlan::List(plan) => {
             let fetched = fetch::list(ctx, conn, plan).await?;
             told.list(plan, &fetched);
             json::write_list(out, plan, &fetched)?;
+            freshness = fetched.freshness;
         }
         RootPlan::One(plan, record) => {
             let fetched = fetch::one(ctx, conn, plan).await?;
@@ -98,5 +104,5 @@ pub async fn run(
             aggregate::write_groups(out, groups, &fetched)?;
         }
     }
-    Ok(told.into_vec())
+    Ok(Known { told: told.into_vec(), freshness })
 }

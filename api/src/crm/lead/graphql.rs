@@ -9,14 +9,14 @@ use crate::db::{NullOf, Value};
 use crate::record::change::verb::{
     Answer, InputType, Verb, id, missing, optional_int, optional_text,
 };
-use crate::record::declare::{computed_field, declare_computed};
+use crate::record::declare::{Computation, computed_field, declare_computed};
 use crate::record::{Kind, Record};
 
 /// What `leadConvert` answers.
 fn conversion() -> &'static Record {
     static RECORD: LazyLock<Record> = LazyLock::new(|| {
         declare_computed("LeadConversion", "leadConversions", Resource::Leads, |_, _, _| {
-            Box::pin(async { Ok(Vec::new()) })
+            Box::pin(async { Ok(Computation::default()) })
         })
         .about("What a lead became.")
         .field(computed_field("lead_id", Kind::Id, false))

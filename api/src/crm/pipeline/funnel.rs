@@ -77,6 +77,7 @@ fn compute<'a>(
                     rate.map_or(Value::Null(NullOf::Float), Value::Float),
                 ]
             })
-            .collect())
+            .collect::<Vec<_>>()
+            .into())
     })
 }

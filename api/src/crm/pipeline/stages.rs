@@ -60,7 +60,7 @@ fn compute<'a>(
         let reader = ctx.reader(Resource::Deals)?;
         ctx.reader(Resource::PipelineStages)?;
         let rows = store::stage_movements(conn, &reader, window(arguments)?).await?;
-        Ok(rows.iter().map(row).collect())
+        Ok(rows.iter().map(row).collect::<Vec<_>>().into())
     })
 }
 

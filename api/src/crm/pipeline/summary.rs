@@ -67,7 +67,7 @@ fn compute<'a>(
         }
         // Open deals in stages that are deleted, or that should have closed them (imports).
         rows.extend(sums.into_iter().map(row));
-        Ok(rows)
+        Ok(rows.into())
     })
 }
 

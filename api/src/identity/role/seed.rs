@@ -53,6 +53,15 @@ const SELL: &[(Action, ScopeKind)] = &[
     (Action::Delete, ScopeKind::Own),
 ];
 
+/// A seller's sales are theirs and, where they lead others, their reports'.
+const SELL_OWN: &[(Action, ScopeKind)] = &[
+    (Action::Read, ScopeKind::Team),
+    (Action::Create, ScopeKind::Team),
+    (Action::Update, ScopeKind::Team),
+];
+
+const READ_TEAM: &[(Action, ScopeKind)] = &[(Action::Read, ScopeKind::Team)];
+
 pub const SEEDS: [RoleSeed; 5] = [
     RoleSeed {
         name: "admin",
@@ -72,6 +81,8 @@ pub const SEEDS: [RoleSeed; 5] = [
             grant(Resource::PipelineStages, READ_CREATE_UPDATE),
             grant(Resource::Deals, READ_CREATE_UPDATE),
             grant(Resource::DealActivities, READ_CREATE_UPDATE),
+            grant(Resource::Sales, READ_CREATE_UPDATE),
+            grant(Resource::CustomerGoals, READ_CREATE_UPDATE),
             grant(Resource::Users, READ),
             grant(Resource::OrgUnits, READ),
             grant(Resource::Roles, READ),
@@ -93,6 +104,8 @@ pub const SEEDS: [RoleSeed; 5] = [
             grant(Resource::PipelineStages, READ),
             grant(Resource::Deals, SELL),
             grant(Resource::DealActivities, SELL),
+            grant(Resource::Sales, SELL_OWN),
+            grant(Resource::CustomerGoals, READ_TEAM),
             Grant {
                 resource: Resource::Users,
                 scopes: READ,

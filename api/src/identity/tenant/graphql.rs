@@ -46,6 +46,7 @@ impl TenantMutation {
             event_retention_days: days(input.event_retention_days),
             audit_retention_days: days(input.audit_retention_days),
             event_policy: input.event_policy.map(EventPolicy::from),
+            sales_from_won_deals: input.sales_from_won_deals,
         };
         let within_input = |error: Error| match error.field() {
             Some(_) => error.within("input"),
@@ -101,6 +102,8 @@ struct Tenant {
     /// Days that audit entries are kept; null for always.
     audit_retention_days: Option<i32>,
     event_policy: Policy,
+    /// A deal that is won registers its sale; one that is lost or opened again cancels it.
+    sales_from_won_deals: bool,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
 }
@@ -118,6 +121,7 @@ impl Tenant {
             event_retention_days: settings.event_retention_days,
             audit_retention_days: settings.audit_retention_days,
             event_policy: settings.event_policy.into(),
+            sales_from_won_deals: settings.sales_from_won_deals,
             created_at: tenant.created_at,
             updated_at: tenant.updated_at,
         }
@@ -138,4 +142,6 @@ struct TenantUpdateInput {
     /// 30 days at least; null keeps them always.
     audit_retention_days: MaybeUndefined<i32>,
     event_policy: Option<Policy>,
+    /// Deals that are won from then on register their sales.
+    sales_from_won_deals: Option<bool>,
 }

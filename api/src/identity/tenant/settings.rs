@@ -5,8 +5,9 @@ use serde_json::{Map, Value as Json, json};
 
 use super::service::{checked_currency, checked_language, checked_name, checked_zone};
 use super::store;
-use crate::access::{Action, Resource};
+use crate::access::{Action, Permit, Resource};
 use crate::ctx::Ctx;
+use crate::db::Conn;
 use crate::error::{Error, Result, say};
 use crate::identity::gate;
 use crate::identity::trail::{self, Deed};
@@ -14,6 +15,7 @@ use crate::identity::trail::{self, Deed};
 const EVENT_DAYS: &str = "eventRetentionDays";
 const AUDIT_DAYS: &str = "auditRetentionDays";
 const EVENT_POLICY: &str = "eventPolicy";
+const SALES_FROM_WON_DEALS: &str = "salesFromWonDeals";
 const DAYS_MIN: i32 = 30;
 const DAYS_MAX: i32 = 36_500;
 
@@ -41,6 +43,8 @@ pub struct Settings {
     /// `None`: audit entries are kept.
     pub audit_retention_days: Option<i32>,
     pub event_policy: EventPolicy,
+    /// A deal that is won registers its sale.
+    pub sales_from_won_deals: bool,
 }
 
 impl Settings {
@@ -53,6 +57,8 @@ impl Settings {
             event_retention_days: days(EVENT_DAYS),
             audit_retention_days: days(AUDIT_DAYS),
             event_policy: if strict { EventPolicy::Strict } else { EventPolicy::Open },
+            sales_from_won_deals: stored.get(SALES_FROM_WON_DEALS).and_then(Json::as_bool)
+                == Some(true),
         }
     }
 }
@@ -67,6 +73,13 @@ pub(super) struct TenantChange {
     pub(super) event_retention_days: Option<Option<i32>>,
     pub(super) audit_retention_days: Option<Option<i32>>,
     pub(super) event_policy: Option<EventPolicy>,
+    pub(super) sales_from_won_deals: Option<bool>,
+}
+
+/// The settings of the permit's tenant, as this transaction sees them.
+pub async fn of_tenant(conn: &Conn, permit: &impl Permit) -> Result<Settings> {
+    let tenant = store::by_id(conn, permit, permit.tenant_id()).await?;
+    Ok(Settings::of(&tenant.ok_or_else(|| Error::internal("a permit of no tenant"))?.settings))
 }
 
 /// The caller's tenant, settings and all.
@@ -127,6 +140,9 @@ fn changed(old: &tenant::Model, change: TenantChange) -> Result<tenant::Model> {
     }
     if let Some(policy) = change.event_policy {
         settings.insert(EVENT_POLICY.to_owned(), policy.as_str().into());
+    }
+    if let Some(wanted) = change.sales_from_won_deals {
+        settings.insert(SALES_FROM_WON_DEALS.to_owned(), wanted.into());
     }
     new.settings = Json::Object(settings);
     Ok(new)

@@ -59,6 +59,9 @@ pub(super) fn default_of(ctx: &Ctx, field: &Field) -> Result<Value> {
         Default::CurrentUser => Value::Id(ctx.actor.user_id),
         Default::TenantCurrency => Value::Text(ctx.actor.tenant.currency.clone()),
         Default::Now => Value::Instant(ctx.now()),
+        Default::Today => {
+            Value::Date(ctx.now().with_timezone(&ctx.actor.tenant.time_zone).date_naive())
+        }
         Default::None if field.nullable => Value::Null(field.kind.bind()),
         Default::None => return Err(required(field)),
     })

@@ -119,6 +119,10 @@ impl Effects {
         self.forgotten.entry(record.resource.as_str()).or_default().push(id);
     }
 
+    pub(super) fn raise(&mut self, epoch: String) {
+        self.epochs.insert(epoch);
+    }
+
     pub(super) fn absorb(&mut self, other: Self) {
         self.audits.extend(other.audits);
         for (resource, ids) in other.forgotten {

@@ -33,9 +33,27 @@ use std::pin::Pin;
 use uuid::Uuid;
 
 use super::declare::Record;
+use crate::access::Resource;
 use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
 use crate::error::Result;
+
+/// What other rooms do about changes of a record, in the same transaction. `app.rs` lists them, so
+/// that a room need not know the rooms above it.
+#[derive(Default)]
+pub struct Reactors(Vec<(Resource, Follow)>);
+
+impl Reactors {
+    #[must_use]
+    pub fn on(mut self, resource: Resource, react: Follow) -> Self {
+        self.0.push((resource, react));
+        self
+    }
+
+    fn to(&self, resource: Resource) -> impl Iterator<Item = Follow> {
+        self.0.iter().filter(move |(of, _)| *of == resource).map(|(_, react)| *react)
+    }
+}
 
 pub use bulk::{BulkOutcome, BulkResult, BulkRow, bulk_upsert};
 pub use find::ids_by;

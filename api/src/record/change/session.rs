@@ -85,6 +85,11 @@ impl<'a> Session<'a> {
         self.effects.tell(self.ctx, at, (record, id), (past, payload));
     }
 
+    /// Raises an epoch beside those of the rows that change, at the end of the transaction.
+    pub fn raise(&mut self, epoch: String) {
+        self.effects.raise(epoch);
+    }
+
     pub(super) fn writer(&mut self, action: Action, record: &Record) -> Result<Writer> {
         let writer = self.ctx.writer(action, record.resource)?;
         if self.permit.is_none() {
@@ -134,6 +139,32 @@ impl<'a> Session<'a> {
         self.written(record, &mut changes, Done::Created).await
     }
 
+    /// Creates rows that follow from others, whoever caused it: no permission is asked, because
+    /// nobody chose their values.
+    pub async fn create_derived(
+        &mut self,
+        record: &'static Record,
+        rows: Vec<Values>,
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let permit = self.cause()?;
+        let drafts = rows.into_iter().map(|values| self.draft_unasked(record, values));
+        let mut changes = drafts.collect::<Result<Vec<_>>>()?;
+        if let Some(rule) = record.changes.before {
+            rule(self.ctx, self.conn, &mut changes).await?;
+        }
+        changes.iter().try_for_each(checked::check_money)?;
+        store::insert(self.conn, record, &permit, &changes).await?;
+        self.written(record, &mut changes, Done::Created).await
+    }
+
+    /// The permit of what a consequence follows from.
+    pub fn cause(&self) -> Result<Writer> {
+        self.permit.clone().ok_or_else(|| Error::internal("a consequence without its cause"))
+    }
+
     /// Whether a column's value comes from outside: an import may say when and by whom.
     fn may_give(&self, column: &str) -> bool {
         !KEPT.contains(&column) || (self.imported && DATED.contains(&column))
@@ -146,8 +177,12 @@ impl<'a> Session<'a> {
     }
 
     /// A new row with its defaults and stamps, every column set.
-    pub(super) fn draft(&self, record: &'static Record, mut values: Values) -> Result<RowChange> {
+    pub(super) fn draft(&self, record: &'static Record, values: Values) -> Result<RowChange> {
         rights::check_fields(self.ctx, Action::Create, record, &values)?;
+        self.draft_unasked(record, values)
+    }
+
+    fn draft_unasked(&self, record: &'static Record, mut values: Values) -> Result<RowChange> {
         let id = match values.get("created_at") {
             Some(Value::Instant(at)) if self.imported => self.ctx.app.clock.id_at(*at),
             _ => self.ctx.app.clock.new_id(),
@@ -180,10 +215,17 @@ impl<'a> Session<'a> {
         record: &'static Record,
         changes: &[RowChange],
     ) -> Result<()> {
-        match record.changes.follows {
-            Some(follow) if !changes.is_empty() => follow(self, changes).await,
-            Some(_) | None => Ok(()),
+        if changes.is_empty() {
+            return Ok(());
         }
+        if let Some(follow) = record.changes.follows {
+            follow(self, changes).await?;
+        }
+        let app = &self.ctx.app;
+        for react in app.reactors.to(record.resource) {
+            react(self, changes).await?;
+        }
+        Ok(())
     }
 
     /// Locks a living row that the caller may see and may change.

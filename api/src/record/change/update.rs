@@ -88,8 +88,7 @@ impl Session<'_> {
         record: &'static Record,
         rows: Vec<(Uuid, Values, Values)>,
     ) -> Result<()> {
-        let permit = self.permit.clone();
-        let permit = permit.ok_or_else(|| Error::internal("a consequence without its cause"))?;
+        let permit = self.cause()?;
         let now = self.ctx.now();
         let mut changes = Vec::with_capacity(rows.len());
         for (id, old, new) in rows {
@@ -101,7 +100,8 @@ impl Session<'_> {
             }
         }
         store::update(self.conn, record, &permit, &changes).await?;
-        changes.iter().try_for_each(|change| self.effects.note(self.ctx, change, Done::Updated))
+        changes.iter().try_for_each(|change| self.effects.note(self.ctx, change, Done::Updated))?;
+        self.follow(record, &changes).await
     }
 
     /// The version and the time of a change.

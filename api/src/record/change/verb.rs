@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Session;
@@ -98,6 +99,10 @@ pub fn optional_text(selected: &Selected, name: &'static str) -> Result<Option<S
 
 pub fn optional_int(selected: &Selected, name: &'static str) -> Result<Option<i64>> {
     selected.argument(name).map(input::read_int).transpose().map_err(|error| error.at(name))
+}
+
+pub fn optional_instant(selected: &Selected, name: &'static str) -> Result<Option<DateTime<Utc>>> {
+    selected.argument(name).map(input::read_instant).transpose().map_err(|error| error.at(name))
 }
 
 pub fn missing(name: &'static str) -> Error {

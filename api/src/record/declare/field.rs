@@ -2,7 +2,7 @@
 
 use sea_orm::ColumnTrait;
 
-use super::{Check, Default, Field, Write, camel_case};
+use super::{Check, Default, Field, Tier, Write, camel_case};
 use crate::record::kind::Kind;
 
 /// One field of a declaration, `field(lead::Column::Score, Kind::Int).filter().sort()`.
@@ -28,6 +28,7 @@ pub fn field<C: ColumnTrait>(column: C, kind: Kind) -> FieldBuilder {
         check: None,
         chars_max: 255,
         range: None,
+        tier: None,
     })
 }
 
@@ -49,6 +50,7 @@ pub fn computed_field(column: &'static str, kind: Kind, nullable: bool) -> Field
         check: None,
         chars_max: usize::MAX,
         range: None,
+        tier: None,
     })
 }
 
@@ -61,6 +63,11 @@ impl FieldBuilder {
     #[must_use]
     pub fn about(mut self, about: &'static str) -> Self {
         self.0.about = about;
+        self
+    }
+    #[must_use]
+    pub fn tier(mut self, tier: Tier) -> Self {
+        self.0.tier = Some(tier);
         self
     }
     #[must_use]

@@ -43,6 +43,11 @@ pub struct Record {
     pub reads: &'static [&'static str],
     /// Arguments of a computed record's list: name, GraphQL type, description.
     pub arguments: &'static [(&'static str, &'static str, &'static str)],
+    /// A computed record whose lists are filtered, ordered, searched and paged like those of tables.
+    /// It has a field `id` that names a row within its list.
+    pub listed: bool,
+    /// What a computed record's lists say beside their rows, in the field `summary`.
+    pub summary: Option<fn() -> &'static Record>,
     pub changes: Changes,
     /// GraphQL field that lists are ordered by when the caller names none; ties by id.
     pub default_order: (&'static str, bool),
@@ -59,8 +64,84 @@ pub enum Source {
 pub type ComputeRows =
     for<'a> fn(&'a Ctx, &'a Conn, &'a [(String, async_graphql::Value)]) -> ComputedRows<'a>;
 
-/// Rows to come, each with its values in the order of the record's fields.
-pub type ComputedRows<'a> = Pin<Box<dyn Future<Output = Result<Vec<Vec<Value>>>> + Send + 'a>>;
+/// Rows to come.
+pub type ComputedRows<'a> = Pin<Box<dyn Future<Output = Result<Computation>> + Send + 'a>>;
+
+/// What a virtual record's function found.
+#[derive(Default)]
+pub struct Computation {
+    /// Each with its values in the order of the record's fields.
+    pub rows: Vec<Vec<Value>>,
+    /// Values of the record's summary, in the order of its fields.
+    pub summary: Option<Vec<Value>>,
+    /// How fresh the parts of it are that were kept.
+    pub freshness: Vec<Freshness>,
+}
+
+impl From<Vec<Vec<Value>>> for Computation {
+    fn from(rows: Vec<Vec<Value>>) -> Self {
+        Self { rows, ..Self::default() }
+    }
+}
+
+/// How old a field's value may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tier {
+    /// Kept for half an hour, unless it changes.
+    Static,
+    /// Kept for ten minutes, unless it changes.
+    Annual,
+    /// Never kept.
+    Live,
+}
+
+impl Tier {
+    pub const ALL: [Self; 3] = [Self::Static, Self::Annual, Self::Live];
+
+    /// Its value in the directive `@tier`.
+    pub fn graphql_name(self) -> &'static str {
+        match self {
+            Self::Static => "STATIC",
+            Self::Annual => "ANNUAL",
+            Self::Live => "LIVE",
+        }
+    }
+
+    /// Seconds that values are kept at most.
+    pub fn seconds(self) -> u64 {
+        match self {
+            Self::Static => 30 * 60,
+            Self::Annual => 10 * 60,
+            Self::Live => 0,
+        }
+    }
+}
+
+/// Where the values of a tier came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Freshness {
+    pub tier: Tier,
+    pub found: Found,
+    pub age_s: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    Hit,
+    Miss,
+    /// Read anew although it was kept, or because it never is.
+    Bypass,
+}
+
+impl Found {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "HIT",
+            Self::Miss => "MISS",
+            Self::Bypass => "BYPASS",
+        }
+    }
+}
 
 /// How a row finds the user it belongs to, for the row scopes `own`, `team` and `org_unit`.
 #[derive(Debug, Clone, Copy)]
@@ -129,6 +210,8 @@ pub struct Field {
     pub chars_max: usize,
     /// Smallest and largest value of a number.
     pub range: Option<(i64, i64)>,
+    /// How old its value may be, where it is not read with every answer.
+    pub tier: Option<Tier>,
 }
 
 /// Brings an input value into its normal form, or refuses it.
@@ -154,6 +237,8 @@ pub enum Default {
     /// The tenant's currency.
     TenantCurrency,
     Now,
+    /// The day it is now, by the tenant's calendar.
+    Today,
 }
 
 pub struct Relation {

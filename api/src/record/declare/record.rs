@@ -33,6 +33,8 @@ pub fn declare<E: EntityTrait>(
         source: Source::Table,
         reads: &[],
         arguments: &[],
+        listed: false,
+        summary: None,
         changes: Changes::default(),
         default_order: ("createdAt", true),
     }
@@ -62,6 +64,8 @@ pub fn declare_computed(
         source: Source::Computed(compute),
         reads: &[],
         arguments: &[],
+        listed: false,
+        summary: None,
         changes: Changes::default(),
         default_order: ("", false),
     }
@@ -126,6 +130,20 @@ impl Record {
         arguments: &'static [(&'static str, &'static str, &'static str)],
     ) -> Self {
         self.arguments = arguments;
+        self
+    }
+
+    /// Lists of this computed record are filtered, ordered and paged; in this order unless asked
+    /// otherwise.
+    #[must_use]
+    pub fn listed(mut self, field: &'static str, descending: bool) -> Self {
+        self.listed = true;
+        self.ordered_by(field, descending)
+    }
+
+    #[must_use]
+    pub fn summarised(mut self, summary: fn() -> &'static Record) -> Self {
+        self.summary = Some(summary);
         self
     }
 

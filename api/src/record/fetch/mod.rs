@@ -1,5 +1,7 @@
 //! Plan -> rows. One statement per level; children by the list of their parents' ids.
 
+mod computed;
+mod sieve;
 mod statement;
 
 use std::collections::{HashMap, HashSet};
@@ -9,14 +11,15 @@ use std::pin::Pin;
 
 use uuid::Uuid;
 
-use super::declare::Source;
+use super::declare::{Freshness, Source};
 use super::plan::{Child, Column, Deleted, Level, List, Lookup, One};
 use super::search::{SearchPlan, Tier};
 use crate::access::{Permit, Reader};
 use crate::ctx::Ctx;
-use crate::db::{Conn, Dialect, Row, Statement, Value};
+use crate::db::{Conn, Dialect, Row, Statement};
 use crate::error::{Error, Result};
 
+pub use computed::computed_rows;
 pub use statement::base_conditions;
 
 /// The rows of a level and of everything below it.
@@ -37,6 +40,10 @@ pub struct FetchedList {
     pub counts: Vec<i64>,
     /// What the search meant, if there was one.
     pub tier: Tier,
+    /// What a computed record's list says beside its rows.
+    pub summary: Option<Fetched>,
+    /// How fresh the parts of a computed list are that were kept.
+    pub freshness: Vec<Freshness>,
 }
 
 /// Rows of a to-many relation, by parent.
@@ -78,7 +85,7 @@ pub async fn one(ctx: &Ctx, conn: &Conn, plan: &One) -> Result<Option<Fetched>> 
 /// Fetches a connection at the root, or below one record.
 pub async fn list(ctx: &Ctx, conn: &Conn, plan: &List) -> Result<FetchedList> {
     if let Source::Computed(compute) = plan.level.record.source {
-        return computed_list(ctx, conn, plan, compute).await;
+        return computed::list(ctx, conn, plan, compute).await;
     }
     let reader = base_reader(&plan.level)?;
     let tier = decide_tier(conn, plan, reader).await?;
@@ -106,7 +113,7 @@ pub async fn list(ctx: &Ctx, conn: &Conn, plan: &List) -> Result<FetchedList> {
         counts = vec![count; plan.counts_up_to.len()];
     }
     let level = below(ctx, conn, &plan.level, rows).await?;
-    Ok(FetchedList { level, more, total, counts, tier })
+    Ok(FetchedList { level, more, total, counts, tier, summary: None, freshness: Vec::new() })
 }
 
 async fn single_count(conn: &Conn, reader: &Reader, statement: &Statement) -> Result<i64> {
@@ -326,51 +333,10 @@ fn group_by_parent(child: &Child, rows: Vec<Row>) -> Result<Grouped> {
     Ok((kept, by_parent))
 }
 
-/// Rows of a virtual record: computed whole, then paged here, since they are few by nature.
-async fn computed_list(
-    ctx: &Ctx,
-    conn: &Conn,
-    plan: &List,
-    compute: super::declare::ComputeRows,
-) -> Result<FetchedList> {
-    let all = compute(ctx, conn, &plan.arguments).await?;
-    let total = i64::try_from(all.len()).map_err(Error::internal)?;
-    let limit = usize::try_from(plan.page.rows).map_err(Error::internal)?;
-    let more = all.len() > limit;
-    let mut page = all;
-    page.truncate(limit);
-    let level = computed_rows(ctx, conn, &plan.level, page).await?;
-    let counts = vec![total; plan.counts_up_to.len()];
-    Ok(FetchedList { level, more, total: Some(total), counts, tier: Tier::Exact })
-}
-
 /// The statement of a page, for those who ask the database how it will run it.
 pub fn page_statement(dialect: Dialect, plan: &List) -> Result<Statement> {
     let tier = plan.search.as_ref().map_or(Tier::Exact, SearchPlan::tier_without_probe);
     statement::page(dialect, plan, tier)
-}
-
-/// Computed rows (values in the order of the record's fields) and everything below them.
-pub async fn computed_rows(
-    ctx: &Ctx,
-    conn: &Conn,
-    level: &Level,
-    rows: Vec<Vec<Value>>,
-) -> Result<Fetched> {
-    let fields = &level.record.fields;
-    let places: Vec<Option<usize>> = level
-        .columns
-        .iter()
-        .map(|column| fields.iter().position(|field| field.column == column.name))
-        .collect();
-    let in_select_order = |values: Vec<Value>| {
-        let columns = places.iter().zip(&level.columns);
-        let values = columns.map(|(place, column)| {
-            place.and_then(|place| values.get(place).cloned()).unwrap_or(Value::Null(column.bind))
-        });
-        Row::Computed(values.collect())
-    };
-    below(ctx, conn, level, rows.into_iter().map(in_select_order).collect()).await
 }
 
 /// The tenant of a level's reader.

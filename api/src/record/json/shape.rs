@@ -39,6 +39,7 @@ pub fn write_list(out: &mut Vec<u8>, plan: &List, fetched: &FetchedList) -> Resu
         total: fetched.total.unwrap_or_default(),
         counts: &fetched.counts,
         mark: plan.fingerprint.searched(fetched.tier),
+        summary: fetched.summary.as_ref(),
     };
     page.write(out)
 }
@@ -141,6 +142,7 @@ impl<'a> Writer<'a> {
             total: fetched.totals.get(&parent).copied().unwrap_or_default(),
             counts: &counts,
             mark,
+            summary: None,
         };
         page.write(out)
     }
@@ -193,6 +195,7 @@ struct Page<'a> {
     counts: &'a [i64],
     /// Of its cursors.
     mark: Fingerprint,
+    summary: Option<&'a Fetched>,
 }
 
 impl Page<'_> {
@@ -207,6 +210,7 @@ impl Page<'_> {
                 ConnectionNode::Edges(items) => self.edges(out, items)?,
                 ConnectionNode::PageInfo(keys) => self.page_info(out, keys)?,
                 ConnectionNode::TotalCount => push_int(out, self.total),
+                ConnectionNode::Summary => self.summary(out)?,
                 ConnectionNode::CountUpTo { number, keys } => {
                     self.count_up_to(out, *number, keys)?;
                 }
@@ -235,6 +239,12 @@ impl Page<'_> {
         }
         out.push(b']');
         Ok(())
+    }
+
+    fn summary(&self, out: &mut Vec<u8>) -> Result<()> {
+        let planned = self.plan.summary.as_ref().zip(self.summary);
+        let ((level, shape), fetched) = planned.ok_or_else(|| lost("a summary"))?;
+        write_row(out, level, fetched, (shape, 0))
     }
 
     fn edges(&self, out: &mut Vec<u8>, items: &[EdgeItem]) -> Result<()> {

@@ -40,9 +40,10 @@ impl Planner<'_> {
                 ),
             ));
         }
-        let mut search = self.search(record, selected)?;
+        let mut search = self.search(record, selected)?.filter(|_| !record.is_virtual());
         // Arguments of a computed record are its own: its filter may be about other records.
-        let filter = selected.argument("filter").filter(|_| !record.is_virtual());
+        let has_filter = !record.is_virtual() || record.listed;
+        let filter = selected.argument("filter").filter(|_| has_filter);
         let condition = self.condition(record, filter)?;
         let order = self.order(&mut level, selected, search.as_ref())?;
         let single = parent.and_then(|(column, id)| id.map(|id| (column, id)));
@@ -77,6 +78,7 @@ impl Planner<'_> {
             wants_total: false,
             counts_up_to: Vec::new(),
             arguments: selected.arguments.clone(),
+            summary: None,
         };
         self.connection(&mut list, rows, &selected.children)?;
         Ok(list)
@@ -156,6 +158,7 @@ impl Planner<'_> {
                     ConnectionNode::TotalCount
                 }
                 "countUpTo" => count_up_to(list, selected)?,
+                "summary" => self.summary(list, selected)?,
                 "__typename" => {
                     ConnectionNode::Literal(json_text(&format!("{}Connection", record.name)))
                 }
@@ -167,6 +170,23 @@ impl Planner<'_> {
         // A select list is never empty.
         list.level.column(0, "id", crate::db::NullOf::Id);
         Ok(())
+    }
+
+    /// What a computed list says beside its rows; under two keys it would be said twice.
+    fn summary(&mut self, list: &mut List, selected: &Selected) -> Result<ConnectionNode> {
+        let summary = list.level.record.summary;
+        let record = summary.ok_or_else(|| unknown_selection(list.level.record, "summary"))?();
+        if list.summary.is_some() {
+            return Err(Error::invalid(say(
+                "summary can be selected once",
+                "summary só pode ser pedido uma vez",
+            )));
+        }
+        let mut level = self.level(record)?;
+        let place = Place { table: 0, rows: 1, single: None };
+        let shape = self.shape(&mut level, place, &selected.children)?;
+        list.summary = Some((level, shape));
+        Ok(ConnectionNode::Summary)
     }
 
     fn edges(

@@ -107,6 +107,8 @@ pub struct List {
     pub counts_up_to: Vec<u64>,
     /// Arguments of a computed record.
     pub arguments: Vec<(String, Input)>,
+    /// What of a computed record's summary is shown.
+    pub summary: Option<(Level, Shape)>,
 }
 
 /// One record by its id.
@@ -183,6 +185,7 @@ pub enum ConnectionNode {
     Edges(Vec<EdgeItem>),
     PageInfo(Vec<(Box<str>, PageInfoField)>),
     TotalCount,
+    Summary,
     CountUpTo { number: usize, keys: Vec<(Box<str>, CountField)> },
     Literal(Box<str>),
 }

@@ -9,23 +9,11 @@ use crate::record::kind::Kind;
 
 /// Registers everything that a query may say about a record.
 pub fn register_inputs(registry: &mut Registry, record: &Record) {
+    register_list_inputs(registry, record);
     let name = record.name;
     let mut add = |ty: async_graphql::registry::MetaType| {
         registry.types.entry(ty.name().to_owned()).or_insert(ty);
     };
-    add(input_object(&format!("{name}Filter"), "All that is given must hold.", filter(record)));
-    add(input_object(
-        &format!("{name}Order"),
-        "Exactly one field, or one relation with an order of its own.",
-        order(record),
-    ));
-    add(field_enum(&format!("{name}OrderField"), record, |field| field.sort));
-    for field in record.fields.iter().filter(|field| field.filter) {
-        if let Some(of) = field.enum_type() {
-            add(enum_type(of));
-            add(enum_filter(of.name));
-        }
-    }
     if record.relations.iter().any(|relation| matches!(relation.kind, RelationKind::Many { .. })) {
         for relation in &record.relations {
             if let RelationKind::Many { .. } = relation.kind {
@@ -50,6 +38,27 @@ pub fn register_inputs(registry: &mut Registry, record: &Record) {
     }
 }
 
+/// Registers what a list may be narrowed and ordered by.
+pub fn register_list_inputs(registry: &mut Registry, record: &Record) {
+    let name = record.name;
+    let mut add = |ty: async_graphql::registry::MetaType| {
+        registry.types.entry(ty.name().to_owned()).or_insert(ty);
+    };
+    add(input_object(&format!("{name}Filter"), "All that is given must hold.", filter(record)));
+    add(input_object(
+        &format!("{name}Order"),
+        "Exactly one field, or one relation with an order of its own.",
+        order(record),
+    ));
+    add(field_enum(&format!("{name}OrderField"), record, |field| field.sort));
+    for field in record.fields.iter().filter(|field| field.filter) {
+        if let Some(of) = field.enum_type() {
+            add(enum_type(of));
+            add(enum_filter(of.name));
+        }
+    }
+}
+
 fn filter(record: &Record) -> Vec<MetaInputValue> {
     let own = format!("{}Filter", record.name);
     let mut values = vec![
@@ -60,7 +69,8 @@ fn filter(record: &Record) -> Vec<MetaInputValue> {
     for field in record.fields.iter().filter(|field| field.filter) {
         values.push(input_value(&field.name, field.kind.filter_type(), field.about));
     }
-    for relation in &record.relations {
+    // Rows that a function computes are filtered and ordered by what they hold themselves.
+    for relation in record.relations.iter().filter(|_| !record.is_virtual()) {
         let target = (relation.target)().name;
         values.push(match relation.kind {
             RelationKind::One { .. } => {
@@ -93,7 +103,7 @@ fn order(record: &Record) -> Vec<MetaInputValue> {
         input_value("direction", "OrderDirection", "ASC by default."),
         input_value("nulls", "NullsOrder", "LAST by default, in both directions."),
     ];
-    for relation in &record.relations {
+    for relation in record.relations.iter().filter(|_| !record.is_virtual()) {
         if let RelationKind::One { .. } = relation.kind {
             let target = (relation.target)().name;
             values.push(input_value(relation.name, format!("{target}Order"), relation.about));

@@ -8,9 +8,9 @@ mod outputs;
 mod scalars;
 
 pub use build::{enum_type, field, input_object, input_value, object};
-pub use inputs::register_inputs;
+pub use inputs::{register_inputs, register_list_inputs};
 pub use mutations::{mutation_fields, register_mutations};
-pub use outputs::{register_outputs, root_fields};
+pub use outputs::{register_outputs, register_summary, root_fields};
 pub use scalars::register_shared;
 
 use async_graphql::registry::Registry;
@@ -23,6 +23,12 @@ pub fn register(registry: &mut Registry, record: &Record) {
         return;
     }
     register_outputs(registry, record);
+    if record.listed {
+        register_list_inputs(registry, record);
+    }
+    if let Some(summary) = record.summary {
+        register_summary(registry, summary());
+    }
     if !record.is_virtual() {
         register_inputs(registry, record);
         register_mutations(registry, record);

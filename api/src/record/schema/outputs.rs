@@ -1,9 +1,9 @@
 //! Output types of a record, and its fields at the root.
 
-use async_graphql::registry::{MetaField, MetaInputValue, Registry};
+use async_graphql::registry::{MetaDirectiveInvocation, MetaField, MetaInputValue, Registry};
 
 use super::build::{field, input_value, object};
-use crate::record::declare::{Record, RelationKind};
+use crate::record::declare::{Record, RelationKind, Tier};
 use crate::record::kind::Kind;
 
 /// Registers the record, its connection and edges, aggregates and groups.
@@ -14,20 +14,21 @@ pub fn register_outputs(registry: &mut Registry, record: &Record) {
     let mut add = |ty: async_graphql::registry::MetaType| {
         registry.types.insert(ty.name().to_owned(), ty);
     };
-    add(object(
-        &format!("{name}Connection"),
-        "",
-        vec![
-            field("nodes", format!("[{name}!]!"), "The rows of this page."),
-            field("edges", format!("[{name}Edge!]!"), "The rows with their cursors."),
-            field("pageInfo", "PageInfo!", ""),
-            field("totalCount", "Int!", "All rows that match; counted only when selected."),
-            with_arguments(
-                field("countUpTo", "CountUpTo!", "A cheap count that stops at a limit."),
-                vec![input_value("limit", "Int!", "Where to stop, at most 100,000.")],
-            ),
-        ],
-    ));
+    let mut connection = vec![
+        field("nodes", format!("[{name}!]!"), "The rows of this page."),
+        field("edges", format!("[{name}Edge!]!"), "The rows with their cursors."),
+        field("pageInfo", "PageInfo!", ""),
+        field("totalCount", "Int!", "All rows that match; counted only when selected."),
+        with_arguments(
+            field("countUpTo", "CountUpTo!", "A cheap count that stops at a limit."),
+            vec![input_value("limit", "Int!", "Where to stop, at most 100,000.")],
+        ),
+    ];
+    if let Some(summary) = record.summary {
+        let summary = summary();
+        connection.push(field("summary", format!("{}!", summary.name), summary.about));
+    }
+    add(object(&format!("{name}Connection"), "", connection));
     add(object(
         &format!("{name}Edge"),
         "",
@@ -86,7 +87,10 @@ fn node(record: &Record) -> async_graphql::registry::MetaType {
         .iter()
         .map(|each| {
             let required = if each.nullable { "" } else { "!" };
-            field(&each.name, format!("{}{required}", each.kind.graphql_type()), each.about)
+            let mut meta =
+                field(&each.name, format!("{}{required}", each.kind.graphql_type()), each.about);
+            meta.directive_invocations.extend(each.tier.map(tier_invocation));
+            meta
         })
         .collect();
     for relation in &record.relations {
@@ -107,6 +111,19 @@ fn node(record: &Record) -> async_graphql::registry::MetaType {
         fields.push(field("viewerCan", "ViewerCan!", "What the caller may do to this row."));
     }
     object(record.name, record.about, fields)
+}
+
+/// Registers what the lists of a computed record say beside their rows.
+pub fn register_summary(registry: &mut Registry, summary: &Record) {
+    registry.types.insert(summary.name.to_owned(), node(summary));
+}
+
+/// `@tier(of: LIVE, seconds: 0)`
+fn tier_invocation(tier: Tier) -> MetaDirectiveInvocation {
+    let of = async_graphql::Value::Enum(async_graphql::Name::new(tier.graphql_name()));
+    let seconds = async_graphql::Value::from(tier.seconds());
+    let args = [("of".to_owned(), of), ("seconds".to_owned(), seconds)];
+    MetaDirectiveInvocation { name: "tier".to_owned(), args: args.into_iter().collect() }
 }
 
 fn measure_fields(record: &Record, function: &str) -> Vec<MetaField> {
@@ -136,9 +153,9 @@ pub(super) fn list_arguments(record: &Record) -> Vec<MetaInputValue> {
     let name = record.name;
     let mut arguments =
         vec![input_value("first", "Int", "Rows of the page, 50 by default, 1,000 at most.")];
-    if record.is_virtual() {
-        arguments
-            .extend(record.arguments.iter().map(|(name, of, about)| input_value(name, *of, about)));
+    arguments
+        .extend(record.arguments.iter().map(|(name, of, about)| input_value(name, *of, about)));
+    if record.is_virtual() && !record.listed {
         return arguments;
     }
     arguments.extend([

@@ -1,9 +1,10 @@
 //! Types that all records share: scalars, operator sets, paging.
 
-use async_graphql::registry::{MetaType, Registry};
+use async_graphql::registry::{__DirectiveLocation, MetaDirective, MetaType, Registry};
 
 use super::build::{field, input_object, input_value, object, plain_enum};
 use crate::db::dialect::Bucket;
+use crate::record::declare::Tier;
 
 /// Registers the types that every record's types name.
 pub fn register_shared(registry: &mut Registry) {
@@ -63,6 +64,32 @@ pub fn register_shared(registry: &mut Registry) {
     for filter in filters() {
         add(filter);
     }
+    register_tier(registry);
+}
+
+/// `@tier`, and what it names.
+fn register_tier(registry: &mut Registry) {
+    let tier = plain_enum(
+        "Tier",
+        "How old a value may be: kept for half an hour, for ten minutes, never; all of them unless \
+         it changes.",
+        Tier::ALL.iter().map(|tier| (tier.graphql_name().to_owned(), "")),
+    );
+    registry.types.entry(tier.name().to_owned()).or_insert(tier);
+    registry.add_directive(MetaDirective {
+        name: "tier".to_owned(),
+        description: Some(
+            "How old the value of a field may be, and for how many seconds.".to_owned(),
+        ),
+        locations: vec![__DirectiveLocation::FIELD_DEFINITION],
+        args: [input_value("of", "Tier!", ""), input_value("seconds", "Int!", "")]
+            .into_iter()
+            .map(|each| (each.name.clone(), each))
+            .collect(),
+        is_repeatable: false,
+        visible: None,
+        composable: None,
+    });
 }
 
 const SCALARS: [(&str, &str, &str); 6] = [

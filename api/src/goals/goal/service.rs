@@ -1,0 +1,177 @@
+//! What one does with goals beyond writing their fields: propose those of a year, and classify
+//! customers.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::NaiveDate;
+use entity::customer_goal;
+use uuid::Uuid;
+
+pub use super::classify::Curve;
+use super::store::Sold;
+use super::{classify, record, store};
+use crate::access::{Action, Resource};
+use crate::db::Value;
+use crate::error::{Error, Result, say};
+use crate::record::change::{Session, Values};
+
+/// What goals are of the sales of the year before, where nobody says otherwise: 15 % more.
+pub const FACTOR_HUNDREDTHS: i64 = 115;
+
+/// Rows of one insert.
+const INSERTED_AT_ONCE: usize = 500;
+
+/// What goals of a year are proposed from.
+pub struct Proposal {
+    pub year: i32,
+    /// Of what was sold the year before, in hundredths: 115 is 15 % more.
+    pub factor_hundredths: i64,
+    /// Needed where sales have more than one.
+    pub currency: Option<String>,
+    /// Goals that are there are changed too.
+    pub overwrite: bool,
+}
+
+/// What became of the goals of a year.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    pub created: i64,
+    pub updated: i64,
+    pub unchanged: i64,
+}
+
+/// Makes a goal for each seller and customer who did business the year before: what was sold times a
+/// factor. Goals that are there stay, unless they are to be overwritten.
+pub async fn propose(session: &mut Session<'_>, proposal: Proposal) -> Result<Outcome> {
+    if proposal.factor_hundredths <= 0 {
+        let message = say("must be more than 0", "deve ser maior que 0");
+        return Err(Error::invalid_field("factor", message));
+    }
+    let before = sold_in(session, Action::Create, proposal.year - 1).await?;
+    let sold = in_one_currency(before, proposal.currency.as_deref())?;
+    let known = goals_of(session, proposal.year).await?;
+    let mut outcome = Outcome::default();
+    let mut fresh = Vec::new();
+    for each in sold.into_iter().filter(|each| each.amount > 0) {
+        let goal = i128::from(each.amount) * i128::from(proposal.factor_hundredths) + 50;
+        let goal = i64::try_from(goal.div_euclid(100)).map_err(Error::internal)?;
+        match known.get(&(each.seller, each.customer)) {
+            None => fresh.push(Values::from([
+                ("year", Value::Int(i64::from(proposal.year))),
+                ("seller_id", Value::Id(each.seller)),
+                ("customer_id", Value::Id(each.customer)),
+                ("amount", Value::Int(goal)),
+                ("currency", Value::Text(each.currency)),
+            ])),
+            Some(there) if !proposal.overwrite || there.amount == goal => outcome.unchanged += 1,
+            Some(there) => {
+                let values = Values::from([
+                    ("amount", Value::Int(goal)),
+                    ("currency", Value::Text(each.currency)),
+                ]);
+                session.update(record::record(), there.id, values, None).await?;
+                outcome.updated += 1;
+            }
+        }
+    }
+    while !fresh.is_empty() {
+        let rest = fresh.split_off(fresh.len().min(INSERTED_AT_ONCE));
+        let made = session.create_all(record::record(), fresh).await?;
+        outcome.created += i64::try_from(made.len()).map_err(Error::internal)?;
+        fresh = rest;
+    }
+    Ok(outcome)
+}
+
+/// Classifies the customers of a year's goals by what they bought the year before.
+pub async fn classify(
+    session: &mut Session<'_>,
+    year: i32,
+    curve: Curve,
+    currency: Option<&str>,
+) -> Result<Outcome> {
+    if !curve.is_possible() {
+        let message = say(
+            "a must be more than 0, and a and b together at most 100",
+            "a deve ser maior que 0, e a mais b no máximo 100",
+        );
+        return Err(Error::invalid_field("a", message));
+    }
+    let sold = in_one_currency(sold_in(session, Action::Update, year - 1).await?, currency)?;
+    let goals = goals_of(session, year).await?;
+    let mut bought: HashMap<Uuid, i64> = HashMap::new();
+    for each in &sold {
+        let sum = bought.entry(each.customer).or_default();
+        *sum = sum.saturating_add(each.amount);
+    }
+    for goal in goals.values() {
+        bought.entry(goal.customer_id).or_insert_with(|| goal.last_year_sales.unwrap_or_default());
+    }
+    let classes = classify::classes(&bought, curve);
+    let mut outcome = Outcome::default();
+    let mut sorted: Vec<&customer_goal::Model> = goals.values().collect();
+    sorted.sort_unstable_by_key(|goal| goal.id);
+    for goal in sorted {
+        let class = classes.get(&goal.customer_id).copied().unwrap_or("C");
+        if goal.classification.as_deref() == Some(class) {
+            outcome.unchanged += 1;
+            continue;
+        }
+        let values = Values::from([("classification", Value::from(class))]);
+        session.update(record::record(), goal.id, values, None).await?;
+        outcome.updated += 1;
+    }
+    Ok(outcome)
+}
+
+async fn sold_in(session: &Session<'_>, action: Action, year: i32) -> Result<Vec<Sold>> {
+    let ctx = session.ctx();
+    let writer = ctx.writer(action, Resource::CustomerGoals)?;
+    let reader = ctx.reader(Resource::Sales)?;
+    let window = year_window(year)?;
+    store::sold_between(session.conn(), &reader, writer.rows(), window).await
+}
+
+/// The goals that the caller may change, by seller and customer.
+async fn goals_of(
+    session: &Session<'_>,
+    year: i32,
+) -> Result<HashMap<(Uuid, Uuid), customer_goal::Model>> {
+    let writer = session.ctx().writer(Action::Update, Resource::CustomerGoals)?;
+    let goals = store::of_year(session.conn(), &writer, year).await?;
+    let reached = |goal: &customer_goal::Model| writer.rows().reaches(Some(goal.seller_id), None);
+    let goals = goals.into_iter().filter(reached);
+    Ok(goals.map(|goal| ((goal.seller_id, goal.customer_id), goal)).collect())
+}
+
+/// The first day of a year and that of the next.
+pub(in crate::goals) fn year_window(year: i32) -> Result<(NaiveDate, NaiveDate)> {
+    let first = |year: i32| NaiveDate::from_ymd_opt(year, 1, 1);
+    let within = |year: &i32| (1900..=9999).contains(year);
+    Some(year).filter(within).and_then(|year| Some((first(year)?, first(year + 1)?))).ok_or_else(
+        || Error::invalid_field("year", say("must be 1900 to 9999", "deve ser de 1900 a 9999")),
+    )
+}
+
+/// Amounts of different currencies are never compared or added.
+fn in_one_currency(sold: Vec<Sold>, currency: Option<&str>) -> Result<Vec<Sold>> {
+    if let Some(currency) = currency {
+        return Ok(sold.into_iter().filter(|each| each.currency == currency).collect());
+    }
+    let present: BTreeSet<&str> = sold.iter().map(|each| each.currency.as_str()).collect();
+    if present.len() > 1 {
+        return Err(more_than_one_currency(&present));
+    }
+    Ok(sold)
+}
+
+pub(in crate::goals) fn more_than_one_currency(present: &BTreeSet<&str>) -> Error {
+    let list = present.iter().copied().collect::<Vec<_>>().join(", ");
+    Error::invalid_field(
+        "currency",
+        say(
+            format!("there are amounts in {list}: name one of them"),
+            format!("há valores em {list}: informe uma delas"),
+        ),
+    )
+}

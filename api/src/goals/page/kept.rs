@@ -1,0 +1,146 @@
+//! What this process keeps of sellers, by tenant, seller and year, with the epoch it was read at.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use moka::future::Cache;
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use super::store::{Account, Customer, GoalRow};
+use crate::ctx::Ctx;
+use crate::error::{Error, Result, say};
+use crate::limits;
+use crate::record::declare::Tier;
+
+/// A tenant's seller in a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) tenant: Uuid,
+    pub(super) seller: Uuid,
+    pub(super) year: i32,
+}
+
+/// The static tier: goals, and what customers are called.
+pub(super) struct Base {
+    pub(super) epoch: i64,
+    pub(super) at: DateTime<Utc>,
+    pub(super) goals: Vec<GoalRow>,
+    pub(super) customers: HashMap<Uuid, Customer>,
+}
+
+/// The annual tier.
+pub(super) struct Sold {
+    pub(super) epoch: i64,
+    pub(super) at: DateTime<Utc>,
+    pub(super) accounts: HashMap<Account, Year>,
+}
+
+/// An account's year, and the one before where there were sales in it; hundredths.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Year {
+    pub(super) months: [i64; 12],
+    pub(super) last_year: Option<i64>,
+    pub(super) last_purchase: Option<DateTime<Utc>>,
+}
+
+/// What pages keep. A seller's part weighs as many rows as it has.
+pub struct Kept {
+    bases: Cache<Key, Arc<Base>>,
+    sold: Cache<Key, Arc<Sold>>,
+    /// Who reads what is missing, so that the others wait and do not read it too.
+    flights: Cache<Vec<Key>, Arc<Mutex<()>>>,
+    /// When a user last asked for a refresh.
+    refreshed: Cache<(Uuid, Uuid), DateTime<Utc>>,
+}
+
+impl Kept {
+    pub fn new() -> Self {
+        let weight = |rows: usize| u32::try_from(rows + 1).unwrap_or(u32::MAX);
+        let live_for = |tier: Tier| Duration::from_secs(tier.seconds());
+        Self {
+            bases: Cache::builder()
+                .max_capacity(limits::GOALS_KEPT_ROWS)
+                .weigher(move |_, base: &Arc<Base>| weight(base.goals.len() + base.customers.len()))
+                .time_to_live(live_for(Tier::Static))
+                .build(),
+            sold: Cache::builder()
+                .max_capacity(limits::GOALS_KEPT_ROWS)
+                .weigher(move |_, sold: &Arc<Sold>| weight(sold.accounts.len()))
+                .time_to_live(live_for(Tier::Annual))
+                .build(),
+            flights: Cache::builder().time_to_idle(live_for(Tier::Annual)).build(),
+            refreshed: Cache::builder().time_to_live(live_for(Tier::Annual)).build(),
+        }
+    }
+
+    pub(super) async fn base(
+        &self,
+        key: &Key,
+        epoch: i64,
+        now: DateTime<Utc>,
+    ) -> Option<Arc<Base>> {
+        let is_fresh = |base: &Arc<Base>| base.epoch == epoch && young(base.at, now, Tier::Static);
+        self.bases.get(key).await.filter(is_fresh)
+    }
+
+    pub(super) async fn sold(
+        &self,
+        key: &Key,
+        epoch: i64,
+        now: DateTime<Utc>,
+    ) -> Option<Arc<Sold>> {
+        let is_fresh = |sold: &Arc<Sold>| sold.epoch == epoch && young(sold.at, now, Tier::Annual);
+        self.sold.get(key).await.filter(is_fresh)
+    }
+
+    /// What another request read of a later state stays.
+    pub(super) async fn put_base(&self, key: Key, base: &Arc<Base>) {
+        if self.bases.get(&key).await.is_none_or(|there| there.epoch <= base.epoch) {
+            self.bases.insert(key, Arc::clone(base)).await;
+        }
+    }
+
+    pub(super) async fn put_sold(&self, key: Key, sold: &Arc<Sold>) {
+        if self.sold.get(&key).await.is_none_or(|there| there.epoch <= sold.epoch) {
+            self.sold.insert(key, Arc::clone(sold)).await;
+        }
+    }
+
+    pub(super) async fn flight(&self, missing: Vec<Key>) -> Arc<Mutex<()>> {
+        self.flights.get_with(missing, async { Arc::new(Mutex::new(())) }).await
+    }
+
+    /// Whether the caller may have everything read anew; RATE_LIMITED when that was just done.
+    pub(super) async fn allow_refresh(&self, ctx: &Ctx) -> Result<()> {
+        let (caller, now) = ((ctx.tenant_id(), ctx.actor.user_id), ctx.now());
+        let pause = TimeDelta::seconds(limits::GOALS_REFRESH_SECONDS);
+        let again =
+            self.refreshed.get(&caller).await.map(|last| last + pause).filter(|at| *at > now);
+        if let Some(again) = again {
+            let wait = u64::try_from((again - now).num_seconds()).unwrap_or_default() + 1;
+            return Err(Error::RateLimited {
+                message: say(
+                    format!("refreshed a moment ago: again in {wait} s"),
+                    format!("atualizado há instantes: de novo em {wait} s"),
+                ),
+                retry_after_s: wait,
+            });
+        }
+        self.refreshed.insert(caller, now).await;
+        Ok(())
+    }
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn young(at: DateTime<Utc>, now: DateTime<Utc>, tier: Tier) -> bool {
+    let seconds = i64::try_from(tier.seconds()).unwrap_or(i64::MAX);
+    now - at < TimeDelta::seconds(seconds)
+}

@@ -1,0 +1,185 @@
+//! Flat rows for charts, made of the same kept parts as the page: `sellerRanking` and `goalSeries`.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::LazyLock;
+
+use async_graphql_value::ConstValue;
+use chrono::NaiveDate;
+use uuid::Uuid;
+
+use super::ask::{Arguments, Ask};
+use super::merge::{self, Line, Wish};
+use super::{fill, store};
+use crate::access::Resource;
+use crate::ctx::Ctx;
+use crate::db::{Conn, NullOf, Value};
+use crate::error::{Error, Result};
+use crate::identity::user;
+use crate::record::declare::{
+    Computation, ComputedRows, Freshness, Tier, computed_field, declare_computed,
+};
+use crate::record::{Kind, Record};
+
+const MONEY: Kind = Kind::Money { currency: "currency" };
+/// What the page's numbers are made of.
+pub(super) const READS: &[&str] =
+    &["year", "amount", "currency", "classification", "lastYearSales", "sellerId", "customerId"];
+
+pub(in crate::goals) fn ranking() -> &'static Record {
+    static RECORD: LazyLock<Record> = LazyLock::new(|| {
+        let listed = |column, kind, null, tier| {
+            computed_field(column, kind, null).filter().sort().tier(tier)
+        };
+        declare_computed("SellerRank", "sellerRanking", Resource::CustomerGoals, rank)
+            .about("Sellers by what they sold (ranking de vendedores), with their goals.")
+            .arguments(&[
+                ("year", "Int", "The present one by default."),
+                ("month", "Int", "1 to 12; the present one by default."),
+                ("sellers", "[ID!]", "All whom the caller may see by default."),
+                ("orgUnitId", "ID", "The sellers of a unit and of those below it."),
+                ("currency", "String", "Needed where there are amounts in more than one."),
+            ])
+            .reads(READS)
+            .listed("soldYear", true)
+            .field(computed_field("id", Kind::Id, false).about("The seller's."))
+            .field(computed_field("seller_id", Kind::Id, false).filter())
+            .field(computed_field("currency", Kind::Code, false))
+            .field(listed("customers", Kind::Int, false, Tier::Annual))
+            .field(listed("goal", MONEY, false, Tier::Static))
+            .field(listed("sold_year", MONEY, false, Tier::Annual))
+            .field(listed("gap", MONEY, false, Tier::Annual))
+            .field(listed("achievement_pct", Kind::Float, true, Tier::Annual))
+            .field(listed("sold_month", MONEY, false, Tier::Live))
+            .field(listed("active_customers", Kind::Int, false, Tier::Live))
+            .one_by("seller", "seller_id", user::record::record)
+    });
+    &RECORD
+}
+
+pub(in crate::goals) fn series() -> &'static Record {
+    static RECORD: LazyLock<Record> = LazyLock::new(|| {
+        let annual = |column, kind| computed_field(column, kind, false).tier(Tier::Annual);
+        declare_computed("GoalMonth", "goalSeries", Resource::CustomerGoals, months)
+            .about("The months of a year by seller: what was sold, and a twelfth of the goal.")
+            .arguments(&[
+                ("year", "Int", "The present one by default."),
+                ("sellers", "[ID!]", "All whom the caller may see by default."),
+                ("orgUnitId", "ID", "The sellers of a unit and of those below it."),
+                ("currency", "String", "Needed where there are amounts in more than one."),
+            ])
+            .reads(READS)
+            .field(computed_field("month", Kind::Date, false).about("Its first day."))
+            .field(computed_field("seller_id", Kind::Id, false))
+            .field(computed_field("currency", Kind::Code, false))
+            .field(annual("sold", MONEY))
+            .field(annual("sold_as_float", Kind::Float))
+            .field(annual("sold_to_date", MONEY).about("Of the year, this month included."))
+            .field(annual("sold_to_date_as_float", Kind::Float))
+            .field(computed_field("goal", MONEY, false).tier(Tier::Static))
+            .field(computed_field("goal_as_float", Kind::Float, false).tier(Tier::Static))
+            .field(
+                computed_field("goal_to_date", MONEY, false)
+                    .tier(Tier::Static)
+                    .about("As many twelfths as months have begun."),
+            )
+            .field(computed_field("goal_to_date_as_float", Kind::Float, false).tier(Tier::Static))
+            .one_by("seller", "seller_id", user::record::record)
+    });
+    &RECORD
+}
+
+/// The lines of everybody asked for, by seller.
+struct Board {
+    currency: String,
+    sellers: BTreeMap<Uuid, Vec<Line>>,
+    freshness: Vec<Freshness>,
+    ask: Ask,
+}
+
+async fn board(ctx: &Ctx, conn: &Conn, arguments: &[(String, ConstValue)]) -> Result<Board> {
+    let ask = Ask::read(ctx, conn, &Arguments(arguments)).await?;
+    let material = fill::gather(ctx, conn, &ask).await?;
+    let page = merge::page(&material, &Wish::of(&ask, ctx))?;
+    let mut sellers: BTreeMap<Uuid, Vec<Line>> = BTreeMap::new();
+    for line in page.lines {
+        sellers.entry(line.seller).or_default().push(line);
+    }
+    Ok(Board { currency: page.currency, sellers, freshness: material.freshness, ask })
+}
+
+fn sum(lines: &[Line], of: impl Fn(&Line) -> i64) -> i64 {
+    lines.iter().fold(0_i64, |sum, line| sum.saturating_add(of(line)))
+}
+
+fn count(lines: &[Line], wanted: impl Fn(&&Line) -> bool) -> Result<i64> {
+    let customers: HashSet<Uuid> = lines.iter().filter(wanted).map(|line| line.customer).collect();
+    i64::try_from(customers.len()).map_err(Error::internal)
+}
+
+fn rank<'a>(
+    ctx: &'a Ctx,
+    conn: &'a Conn,
+    arguments: &'a [(String, ConstValue)],
+) -> ComputedRows<'a> {
+    Box::pin(async move {
+        let board = board(ctx, conn, arguments).await?;
+        let mut rows = Vec::with_capacity(board.sellers.len());
+        for (seller, lines) in &board.sellers {
+            let (goal, sold) = (sum(lines, |line| line.goal), sum(lines, |line| line.sold_year));
+            rows.push(vec![
+                Value::Id(*seller),
+                Value::Id(*seller),
+                Value::Text(board.currency.clone()),
+                Value::Int(count(lines, |_| true)?),
+                Value::Int(goal),
+                Value::Int(sold),
+                Value::Int(goal.saturating_sub(sold)),
+                merge::percent(sold, goal).map_or(Value::Null(NullOf::Float), Value::Float),
+                Value::Int(sum(lines, |line| line.sold_month)),
+                Value::Int(count(lines, |line| line.sold_month > 0)?),
+            ]);
+        }
+        Ok(Computation { rows, summary: None, freshness: board.freshness })
+    })
+}
+
+fn months<'a>(
+    ctx: &'a Ctx,
+    conn: &'a Conn,
+    arguments: &'a [(String, ConstValue)],
+) -> ComputedRows<'a> {
+    Box::pin(async move {
+        let board = board(ctx, conn, arguments).await?;
+        let mut rows = Vec::with_capacity(board.sellers.len() * 12);
+        for (seller, lines) in &board.sellers {
+            let goal = i128::from(sum(lines, |line| line.goal));
+            let (mut sold_to_date, mut goal_before) = (0_i64, 0_i64);
+            for (index, number) in (1..=12_u32).enumerate() {
+                let (first, _): (NaiveDate, _) = store::month_window(board.ask.year, number)?;
+                let sold = sum(lines, |line| line.months.get(index).copied().unwrap_or_default());
+                sold_to_date = sold_to_date.saturating_add(sold);
+                // Twelfths that add up to the goal.
+                let goal_to_date = goal * i128::from(number) / 12;
+                let goal_to_date = i64::try_from(goal_to_date).map_err(Error::internal)?;
+                let part = goal_to_date.saturating_sub(goal_before);
+                goal_before = goal_to_date;
+                let mut row = vec![
+                    Value::Date(first),
+                    Value::Id(*seller),
+                    Value::Text(board.currency.clone()),
+                ];
+                for amount in [sold, sold_to_date, part, goal_to_date] {
+                    row.extend([Value::Int(amount), Value::Float(units(amount))]);
+                }
+                rows.push(row);
+            }
+        }
+        Ok(Computation { rows, summary: None, freshness: board.freshness })
+    })
+}
+
+/// Hundredths as a number of units, for charts.
+#[expect(clippy::cast_precision_loss, reason = "chart values are floats by contract")]
+fn units(hundredths: i64) -> f64 {
+    hundredths as f64 / 100.0
+}

@@ -1,0 +1,261 @@
+//! Declaration of the page, `customerGoals`.
+
+use std::sync::LazyLock;
+
+use async_graphql_value::ConstValue;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::ask::{Arguments, Ask};
+use super::merge::{LastYear, Line, Page, Wish};
+use super::ranking::READS;
+use super::{fill, merge};
+use crate::access::{FieldRule, Resource};
+use crate::crm::company;
+use crate::ctx::Ctx;
+use crate::db::{Conn, NullOf, Value};
+use crate::goals::goal;
+use crate::identity::user;
+use crate::record::declare::{
+    Computation, ComputedRows, FieldBuilder, Tier, computed_field, declare_computed,
+};
+use crate::record::kind::{EnumType, EnumValue};
+use crate::record::{Kind, Record};
+
+static LAST_YEAR_SOURCE: EnumType = EnumType {
+    name: "LastYearSource",
+    about: "Where last year's sales are known from.",
+    values: &[
+        EnumValue { stored: "sales", shown: "SALES", label_en: "Sales", label_pt: "Vendas" },
+        EnumValue {
+            stored: "imported",
+            shown: "IMPORTED",
+            label_en: "Imported with the goal",
+            label_pt: "Importado com a meta",
+        },
+    ],
+};
+
+const MONEY: Kind = Kind::Money { currency: "currency" };
+
+pub(in crate::goals) fn record() -> &'static Record {
+    static RECORD: LazyLock<Record> = LazyLock::new(declaration);
+    &RECORD
+}
+
+fn declaration() -> Record {
+    let fixed = |column, kind, nullable| listed(column, kind, nullable).tier(Tier::Static);
+    let annual = |column, kind, nullable| listed(column, kind, nullable).tier(Tier::Annual);
+    let live = |column, kind| listed(column, kind, false).tier(Tier::Live);
+    declare_computed("CustomerGoal", "customerGoals", Resource::CustomerGoals, compute)
+        .about(
+            "Customers with their goal and what they bought (metas por cliente): those with a goal \
+             in the year, or a sale in it or in the year before. Months and years are the tenant's. \
+             What was sold a second ago is there; extensions.cache says how old the rest is.",
+        )
+        .arguments(&[
+            ("sellerId", "ID", "One seller; all whom the caller may see by default."),
+            ("sellers", "[ID!]", "Several sellers."),
+            ("orgUnitId", "ID", "The sellers of a unit and of those below it."),
+            ("year", "Int", "The present one by default."),
+            ("month", "Int", "1 to 12; the present one by default."),
+            ("classification", "CustomerClass", "Only customers of this class."),
+            ("currency", "String", "Needed where there are amounts in more than one."),
+            ("refresh", "Boolean", "Reads everything anew; once in 10 seconds."),
+        ])
+        .reads(READS)
+        .listed("soldYear", true)
+        .searched(&["customer_name", "city"])
+        .summarised(summary)
+        .field(
+            computed_field("id", Kind::Id, false)
+                .about("Names the row: seller, customer, year and month."),
+        )
+        .field(fixed("seller_id", Kind::Id, false))
+        .field(fixed("customer_id", Kind::Id, false))
+        .field(
+            fixed("customer_name", Kind::Text, true)
+                .folded()
+                .about("Null for whoever may not read companies' names."),
+        )
+        .field(fixed("city", Kind::Text, true).folded())
+        .field(fixed("state", Kind::Code, true))
+        .field(fixed("classification", Kind::Enum(&goal::record::CLASSIFICATION), true))
+        .field(computed_field("currency", Kind::Code, false))
+        .field(fixed("goal", MONEY, false).about("Of the year (meta)."))
+        .field(fixed("last_year_sales", MONEY, true))
+        .field(fixed("last_year_source", Kind::Enum(&LAST_YEAR_SOURCE), true))
+        .field(annual("sold_year", MONEY, false))
+        .field(annual("gap", MONEY, false).about("Missing to the goal; negative beyond it."))
+        .field(
+            annual("achievement_pct", Kind::Float, true)
+                .about("Sold of the goal, per cent; null without a goal."),
+        )
+        .field(annual("last_purchase_at", Kind::Instant, true))
+        .field(live("sold_month", MONEY))
+        .field(live("is_active_month", Kind::Bool).about("Bought in the month, returns deducted."))
+        .one_by("customer", "customer_id", company::record)
+        .one_by("seller", "seller_id", user::record::record)
+}
+
+fn listed(column: &'static str, kind: Kind, nullable: bool) -> FieldBuilder {
+    computed_field(column, kind, nullable).filter().sort()
+}
+
+/// What the page says beside its rows.
+fn summary() -> &'static Record {
+    static RECORD: LazyLock<Record> = LazyLock::new(|| {
+        let annual = |column, kind, null| computed_field(column, kind, null).tier(Tier::Annual);
+        let live = |column, kind, null| computed_field(column, kind, null).tier(Tier::Live);
+        declare_computed(
+            "CustomerGoalsSummary",
+            "customerGoalsSummaries",
+            Resource::CustomerGoals,
+            |_, _, _| Box::pin(async { Ok(Computation::default()) }),
+        )
+        .about("Sums over all customers of the page; filter, search and paging do not change them.")
+        .field(computed_field("year", Kind::Int, false))
+        .field(computed_field("month", Kind::Int, false))
+        .field(computed_field("currency", Kind::Code, false))
+        .field(annual("customers", Kind::Int, false))
+        .field(computed_field("goal", MONEY, false).tier(Tier::Static))
+        .field(annual("sold_year", MONEY, false))
+        .field(live("sold_month", MONEY, false))
+        .field(annual("gap", MONEY, false))
+        .field(annual("achievement_pct", Kind::Float, true))
+        .field(live("active_customers", Kind::Int, false))
+        .field(
+            live("penetration_pct", Kind::Float, true).about("Active customers of all, per cent."),
+        )
+        .field(annual("projected_year", MONEY, true).about(
+            "What the year comes to if it goes on as it went, by the working days of the Brazilian \
+             calendar; null for a year to come.",
+        ))
+        .field(
+            computed_field("data_as_of", Kind::Instant, false)
+                .about("When the oldest part of the answer was read."),
+        )
+    });
+    &RECORD
+}
+
+fn compute<'a>(
+    ctx: &'a Ctx,
+    conn: &'a Conn,
+    arguments: &'a [(String, ConstValue)],
+) -> ComputedRows<'a> {
+    Box::pin(async move {
+        let started = ctx.app.clock.stopwatch();
+        let ask = Ask::read(ctx, conn, &Arguments(arguments)).await?;
+        let material = fill::gather(ctx, conn, &ask).await?;
+        let page = merge::page(&material, &Wish::of(&ask, ctx))?;
+        let names = Names::of(ctx);
+        let rows = page.lines.iter().map(|line| row(line, &page, &ask, names)).collect();
+        let oldest = |seller: &fill::Seller| seller.base.at.min(seller.sold.at);
+        let as_of = material.sellers.iter().map(oldest).min().unwrap_or_else(|| ctx.now());
+        for each in &material.freshness {
+            ctx.app.metrics.kept_answered(
+                each.tier.graphql_name(),
+                each.found.as_str(),
+                each.age_s,
+            );
+        }
+        tracing::info!(
+            sellers = material.sellers.len(),
+            customers = page.lines.len(),
+            statements = conn.statements(),
+            ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            cache = ?material.freshness.iter().map(|each| each.found.as_str()).collect::<Vec<_>>(),
+            "customer goals"
+        );
+        let summary = Some(summary_row(&page, &ask, as_of));
+        Ok(Computation { rows, summary, freshness: material.freshness })
+    })
+}
+
+/// What of companies the caller may read.
+#[derive(Clone, Copy)]
+struct Names {
+    name: bool,
+    city: bool,
+    state: bool,
+}
+
+impl Names {
+    fn of(ctx: &Ctx) -> Self {
+        let reader = ctx.reader(Resource::Companies).ok();
+        let may = |field: &str| {
+            reader.as_ref().is_some_and(|reader| reader.field(field) == FieldRule::Plain)
+        };
+        Self { name: may("name"), city: may("addressCity"), state: may("addressState") }
+    }
+}
+
+fn row(line: &Line, page: &Page, ask: &Ask, names: Names) -> Vec<Value> {
+    let text = |text: Option<&String>, may: bool| match text.filter(|_| may) {
+        Some(text) => Value::Text(text.clone()),
+        None => Value::Null(NullOf::Text),
+    };
+    let (last_year, source) = match line.last_year_source {
+        LastYear::Sales => (Value::Int(line.last_year), Value::from("sales")),
+        LastYear::Imported => (Value::Int(line.last_year), Value::from("imported")),
+        LastYear::Unknown => (Value::Null(NullOf::Int), Value::Null(NullOf::Text)),
+    };
+    vec![
+        Value::Id(row_id(line, ask)),
+        Value::Id(line.seller),
+        Value::Id(line.customer),
+        text(Some(&line.name), names.name),
+        text(line.city.as_ref(), names.city),
+        text(line.state.as_ref(), names.state),
+        text(line.classification.as_ref(), true),
+        Value::Text(page.currency.clone()),
+        Value::Int(line.goal),
+        last_year,
+        source,
+        Value::Int(line.sold_year),
+        Value::Int(line.gap()),
+        percent(line.sold_year, line.goal),
+        line.last_purchase.map_or(Value::Null(NullOf::Instant), Value::Instant),
+        Value::Int(line.sold_month),
+        Value::Bool(line.sold_month > 0),
+    ]
+}
+
+fn summary_row(page: &Page, ask: &Ask, as_of: chrono::DateTime<chrono::Utc>) -> Vec<Value> {
+    let sums = page.sums;
+    vec![
+        Value::Int(i64::from(ask.year)),
+        Value::Int(i64::from(ask.month)),
+        Value::Text(page.currency.clone()),
+        Value::Int(sums.customers),
+        Value::Int(sums.goal),
+        Value::Int(sums.sold_year),
+        Value::Int(sums.sold_month),
+        Value::Int(sums.goal.saturating_sub(sums.sold_year)),
+        percent(sums.sold_year, sums.goal),
+        Value::Int(sums.active_customers),
+        percent(sums.active_customers, sums.customers),
+        sums.projected_year.map_or(Value::Null(NullOf::Int), Value::Int),
+        Value::Instant(as_of),
+    ]
+}
+
+fn percent(part: i64, whole: i64) -> Value {
+    merge::percent(part, whole).map_or(Value::Null(NullOf::Float), Value::Float)
+}
+
+/// The same for the same seller, customer, year and month (a UUID of version 8), so that clients
+/// that keep rows by id never mix two months.
+fn row_id(line: &Line, ask: &Ask) -> Uuid {
+    let mut hasher = Sha256::new();
+    hasher.update(line.seller.as_bytes());
+    hasher.update(line.customer.as_bytes());
+    hasher.update(ask.year.to_be_bytes());
+    hasher.update(ask.month.to_be_bytes());
+    let mut bytes = [0_u8; 16];
+    for (slot, byte) in bytes.iter_mut().zip(hasher.finalize()) {
+        *slot = byte;
+    }
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
