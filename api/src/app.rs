@@ -20,6 +20,7 @@ use crate::rate::{self, Rate};
 use crate::record::change::idempotency;
 use crate::record::directory::Directory;
 use crate::telemetry::Metrics;
+use crate::vault::Vault;
 
 /// How often the coming months of partitioned tables are made sure of.
 const PARTITIONS_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -42,6 +43,7 @@ pub struct App {
     pub reads: ReadLog,
     /// The records of all rooms, by what permissions call them.
     pub records: Directory,
+    pub vault: Vault,
     /// Set at the first signal to stop: still serving, but no longer to be sent work.
     draining: AtomicBool,
     /// Set once no migration is pending; it cannot become untrue again while this binary runs.
@@ -80,6 +82,7 @@ impl App {
                 signing_secret.reveal().as_bytes(),
                 &config.identity.jwt_previous_secrets.bytes(),
             ),
+            vault: Vault::new(&config),
             mail: Post::new(&config)?,
             metrics: Metrics::new().map_err(Error::internal)?,
             config,

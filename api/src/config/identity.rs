@@ -1,17 +1,19 @@
-//! Signing of tokens, and how long sessions live.
+//! Signing of tokens, how long sessions live, and secrets at rest.
 //!
 //! Reads `PULSO_JWT_SECRET` (also as `PULSO_JWT_SECRET_FILE`), `PULSO_JWT_PREVIOUS_SECRETS` (also as
-//! `PULSO_JWT_PREVIOUS_SECRETS_FILE`), `PULSO_SESSION_IDLE_HOURS`, `PULSO_SESSION_LIFETIME_HOURS`.
+//! `PULSO_JWT_PREVIOUS_SECRETS_FILE`), `PULSO_SESSION_IDLE_HOURS`, `PULSO_SESSION_LIFETIME_HOURS`,
+//! `PULSO_MASTER_KEYS` (also as `PULSO_MASTER_KEYS_FILE`).
 
 use chrono::TimeDelta;
 
+use super::master_key::MasterKeys;
 use super::secret::{SECRET_BYTES_MIN, Secret};
 use super::setting::{Shape, settings};
 use super::sources::Values;
 use super::value::Value;
 
 settings! {
-    /// Signing of tokens, and how long sessions live.
+    /// Signing of tokens, how long sessions live, and secrets at rest.
     Identity, "Identity";
 
     /// Secret that signs access tokens, 32 bytes or more; the same on every node.
@@ -32,6 +34,13 @@ settings! {
 
     /// Hours after which a session ends however much it is used.
     "session_lifetime_hours" session_lifetime_hours: u32 = 90 * 24;
+
+    /// Keys under which secrets of tenants are stored, 32 bytes or more each; the same on every
+    /// node. The first seals, all open: `pulso admin secrets rotate` seals all under the first.
+    "master_keys" master_keys: MasterKeys = MasterKeys::default(), {
+        secret: true,
+        default_note: "on SQLite one is made when it is needed, master.key beside the database; on PostgreSQL nothing secret can be stored without"
+    };
 }
 
 /// Secrets that no longer, or not yet, sign.
@@ -41,6 +50,10 @@ pub struct PreviousSecrets(Vec<Secret>);
 impl PreviousSecrets {
     pub fn new(secrets: Vec<Secret>) -> Self {
         Self(secrets)
+    }
+
+    pub(crate) fn secrets(&self) -> &[Secret] {
+        &self.0
     }
 
     pub(crate) fn bytes(&self) -> Vec<&[u8]> {
