@@ -38,7 +38,7 @@ fn step_names() -> Vec<String> {
 
 /// One row for every table, parents first: columns, and values in which `{id}` is one id for all of
 /// them and `{now}` an instant. What is left out is nullable or has a default.
-const ROWS: [(&str, &str, &str); 30] = [
+const ROWS: [(&str, &str, &str); 33] = [
     (
         "tenants",
         "id, slug, name, created_at, updated_at",
@@ -166,6 +166,23 @@ const ROWS: [(&str, &str, &str); 30] = [
         "read_logs",
         "tenant_id, id, kind, resource, row_count, created_at",
         "{id}, {id}, 'personal', 'contacts', 3, {now}",
+    ),
+    (
+        "identity_providers",
+        "tenant_id, id, slug, name, issuer, client_id, scopes, email_domains, creates_users, \
+         role_id, is_enabled, created_at, updated_at, created_by",
+        "{id}, {id}, 'work', 'Work', 'https://work.example', 'pulso', '[]', '[]', TRUE, {id}, TRUE, \
+         {now}, {now}, {id}",
+    ),
+    (
+        "user_identities",
+        "tenant_id, id, user_id, provider_id, issuer, subject, created_at, last_used_at",
+        "{id}, {id}, {id}, {id}, 'https://work.example', 'someone', {now}, {now}",
+    ),
+    (
+        "sign_in_flows",
+        "tenant_id, id, provider_id, browser_hash, return_to, created_at, expires_at, user_id",
+        "{id}, {id}, {id}, 'digest', 'https://crm.example', {now}, {now}, {id}",
     ),
 ];
 

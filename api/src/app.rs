@@ -81,6 +81,7 @@ impl App {
             identity: Identity::new(
                 signing_secret.reveal().as_bytes(),
                 &config.identity.jwt_previous_secrets.bytes(),
+                config.identity.sign_in_private_providers,
             ),
             vault: Vault::new(&config),
             mail: Post::new(&config)?,

@@ -14,6 +14,16 @@ const ROUTES: &[(&str, u16, &str)] = &[
     ("/graphql", 400, "nothing was asked; what is asked is in cases.rs, records.rs and changes.rs"),
     ("/graphql/ws", 426, "the same operations; the credential comes with the connection"),
     ("/schema.graphql", 200, "the schema is the same for everybody and holds no rows"),
+    (
+        "/auth/oidc/{tenant}/{provider}",
+        404,
+        "there is no such provider; what others meet is in single_sign_on.rs",
+    ),
+    (
+        "/auth/oidc/{tenant}/{provider}/callback",
+        404,
+        "the same; a way back is its browser's alone: single_sign_on.rs, sign_in_attacks.rs",
+    ),
     ("/livez", 200, "says that the process lives"),
     ("/readyz", 200, "says which parts are ready"),
     ("/metrics", 200, "counts of the process, without tenants; not for the open network"),

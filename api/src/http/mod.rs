@@ -17,6 +17,7 @@ mod reply;
 mod schema;
 pub mod server;
 mod session;
+mod sign_in;
 mod websocket;
 
 use std::sync::Arc;
@@ -64,6 +65,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Door>)> {
         ("/graphql", any(graphql::handle)),
         ("/graphql/ws", any(websocket::handle)),
         ("/schema.graphql", get(schema::handle)),
+        ("/auth/oidc/{tenant}/{provider}", get(sign_in::begin)),
+        ("/auth/oidc/{tenant}/{provider}/callback", get(sign_in::finish)),
         ("/livez", get(health::live)),
         ("/readyz", get(health::ready)),
         ("/metrics", get(health::metrics)),
