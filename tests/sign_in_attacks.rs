@@ -238,6 +238,35 @@ both_databases! {
         assert_eq!(stage.ends_with(without_email).await, HOME);
     }
 
+    /// What hangs on somebody goes with them, and a role that a provider gives stays.
+    async fn people_and_roles_can_go(stage: Stage) {
+        let (app, key) = (&stage.app, &stage.app.alpha.admin.key);
+        assert_eq!(stage.ends_with(|_claims| ()).await, HOME);
+        let listed = app.data(key, "{ identityProviders { id } roles { id name } }", json!({})).await;
+        let roles = listed["roles"].as_array().unwrap();
+        let role = roles.iter().find(|role| role["name"] == "cliente").unwrap();
+        let query = "mutation($id: ID!) { identityProviderUpdate(id: $id, \
+                     input: { createsUsers: true, role: \"cliente\" }) { role } }";
+        let provider = &listed["identityProviders"][0];
+        app.data(key, query, json!({ "id": provider["id"] })).await;
+        let delete = "mutation($id: ID!) { roleDelete(id: $id) }";
+        assert_eq!(app.error_code(key, delete, json!({ "id": role["id"] })).await, "CONFLICT");
+
+        let input = json!({ "email": "short@alpha.example", "fullName": "Short Stay" });
+        let id = json!({ "id": app.create(key, "User", input).await });
+        let as_them = |claims: &mut Json| {
+            claims["sub"] = json!("short");
+            claims["email"] = json!("short@alpha.example");
+        };
+        assert_eq!(stage.ends_with(as_them).await, HOME);
+        assert_eq!(app.count(&app.alpha, "user_identities").await, 2);
+        let theirs = "DELETE FROM sessions WHERE user_id = (SELECT id FROM users WHERE email = ?)";
+        assert_eq!(app.write_sql(theirs, vec!["short@alpha.example".into()]).await, 1);
+        app.data(key, "mutation($id: ID!) { userDelete(id: $id) { id } }", id.clone()).await;
+        app.data(key, "mutation($id: ID!) { userDestroy(id: $id) }", id).await;
+        assert_eq!(app.count(&app.alpha, "user_identities").await, 1);
+    }
+
     /// Somebody may have taken an address and waited for its owner to come.
     async fn who_took_an_address_before_its_owner_came_is_shut_out(stage: Stage) {
         let (app, person) = (&stage.app, &stage.app.alpha.comercial);

@@ -227,8 +227,11 @@ both_databases! {
         office.result_of(&alpha.comercial.email).await.unwrap();
         set(app, &alpha.comercial, "is_active", Value::Bool(false)).await;
         assert_eq!(office.result_of(&alpha.comercial.email).await, denied);
+        office.result_of(&alpha.diretor.email).await.unwrap();
+        set(app, &alpha.diretor, "deleted_at", Value::Instant(app.app.clock.now())).await;
+        assert_eq!(office.result_of(&alpha.diretor.email).await, denied);
         let (not, inactive) = ("e-mail not verified", "user may not act");
-        assert_eq!(office.refusals().await, [not, not, not, inactive, inactive]);
+        assert_eq!(office.refusals().await, [not, not, not, inactive, inactive, inactive]);
         // Another tenant's people are strangers here.
         let me = office.result_of(&app.beta.diretor.email).await.unwrap();
         assert_ne!(id_of(&me), app.beta.diretor.id);
@@ -305,6 +308,12 @@ both_databases! {
         assert_eq!(browser.open(BEGIN).await.status, StatusCode::NOT_FOUND);
         let hidden = app.data(&app.alpha.admin.key, &offered, json!({})).await;
         assert_eq!(hidden["signInProviders"], json!([]));
+        // Nor has a tenant that is suspended one.
+        office.change(&id, json!({ "isEnabled": true })).await;
+        assert_eq!(browser.open(BEGIN).await.status, StatusCode::SEE_OTHER);
+        let values = vec![Value::Instant(app.app.clock.now()), Value::Id(app.alpha.id)];
+        app.write_sql("UPDATE tenants SET suspended_at = ? WHERE id = ?", values).await;
+        assert_eq!(browser.open(BEGIN).await.status, StatusCode::NOT_FOUND);
         // As if there had never been one.
         let never = browser.open(&format!("{OWN}/auth/oidc/nobody/work")).await;
         assert_eq!(never.status, StatusCode::NOT_FOUND);
