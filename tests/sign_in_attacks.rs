@@ -350,6 +350,16 @@ both_databases! {
         assert_eq!(stage.app.count(&stage.app.alpha, "sign_in_flows").await, 0);
     }
 
+    async fn what_an_issuer_said_is_not_believed_for_ever(stage: Stage) {
+        stage.begin().await;
+        stage.issuer.set(|script| script.metadata["issuer"] = json!("https://accounts.google.com"));
+        stage.app.app.clock.advance(TimeDelta::minutes(limits::PROVIDER_CACHE_MINUTES));
+        assert_eq!(stage.ends_with(|_claims| ()).await, HOME);
+        stage.app.app.clock.advance(TimeDelta::hours(limits::PROVIDER_STALE_HOURS));
+        let page = Browser::new(&stage.app).open(BEGIN).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.text);
+    }
+
     async fn nobody_is_led_to_a_place_of_a_strangers(stage: Stage) {
         let mut browser = Browser::new(&stage.app);
         for wish in ["https%3A%2F%2Fevil.example", "%2F%2Fevil.example", "javascript%3Aalert(1)"] {

@@ -124,6 +124,8 @@ pub const PROVIDER_TIMEOUT_MS: u64 = 10_000;
 pub const PROVIDER_ANSWER_BYTES_MAX: usize = 512 * 1024;
 /// Minutes that an identity provider's description and keys are kept.
 pub const PROVIDER_CACHE_MINUTES: i64 = 60;
+/// Hours for which they are believed while the provider does not answer.
+pub const PROVIDER_STALE_HOURS: i64 = 24;
 /// Seconds between two questions for a provider's keys because of one that is not known.
 pub const PROVIDER_KEYS_AGAIN_SECONDS: i64 = 60;
 /// Issuers of whom description and keys are kept in memory.

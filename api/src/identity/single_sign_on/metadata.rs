@@ -77,11 +77,11 @@ impl Issuers {
                 Ok(issuer)
             }
             // What it said an hour ago is better than nothing.
-            (Err(error), Some(issuer)) => {
+            (Err(error), Some(issuer)) if is_tolerable(issuer.read_at, clock.now()) => {
                 tracing::warn!(issuer = name, %error, "an identity provider does not describe itself");
                 Ok(issuer)
             }
-            (Err(error), None) => Err(error),
+            (Err(error), Some(_) | None) => Err(error),
         }
     }
 
@@ -116,10 +116,11 @@ impl Issuers {
         let asked_again_at = if because_unknown { Some(now) } else { known.asked_again_at };
         let keys = match self.fetch_keys(&issuer.metadata).await {
             Ok(all) => Keys { all, read_at: now, asked_again_at },
-            Err(error) => {
+            Err(error) if is_tolerable(known.read_at, now) => {
                 tracing::warn!(issuer = issuer.metadata.issuer, %error, "its keys cannot be had");
                 Keys { asked_again_at, ..known }
             }
+            Err(error) => return Err(error),
         };
         *issuer.keys.lock().unwrap_or_else(PoisonError::into_inner) = keys.clone();
         Ok(keys.all)
@@ -134,6 +135,11 @@ impl Issuers {
         // Kinds of key that we do not know must not hide those that we do.
         Ok(set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect())
     }
+}
+
+/// Keys may have been taken back for a reason: what cannot be asked for anew is believed for a while.
+fn is_tolerable(read_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now - read_at < TimeDelta::hours(limits::PROVIDER_STALE_HOURS)
 }
 
 fn is_fresh(read_at: DateTime<Utc>, now: DateTime<Utc>) -> bool {
