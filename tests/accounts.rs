@@ -701,6 +701,23 @@ both_databases! {
         office.sign_in(&alpha.comercial.email, PASSWORD).await;
     }
 
+    async fn who_has_to_wait_is_told_so_in_the_head_of_the_answer(office: Office) {
+        let who = json!({ "tenant": "alpha", "email": "nobody@alpha.example", "password": "x" });
+        let body = json!({ "query": LOGIN, "variables": who }).to_string();
+        let guess = || {
+            let request = Request::post("/graphql").header(header::CONTENT_TYPE, "application/json");
+            office.test.request(request.body(Body::from(body.clone())).unwrap())
+        };
+        for _ in 0..limits::GUESSES_PER_ACCOUNT {
+            let answer = guess().await;
+            assert_eq!(answer.headers.get(header::RETRY_AFTER), None, "{}", answer.text());
+        }
+        let answer = guess().await;
+        assert_eq!(answer.status.as_u16(), 429, "{}", answer.text());
+        assert_eq!(answer.headers[header::RETRY_AFTER], "1");
+        assert_eq!(wait(&answer.json()), 1);
+    }
+
     async fn guessing_is_noticed(office: Office) {
         let alpha = &office.test.alpha;
         let seen = office.test.trail(alpha).await;

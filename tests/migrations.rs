@@ -38,7 +38,7 @@ fn step_names() -> Vec<String> {
 
 /// One row for every table, parents first: columns, and values in which `{id}` is one id for all of
 /// them and `{now}` an instant. What is left out is nullable or has a default.
-const ROWS: [(&str, &str, &str); 31] = [
+const ROWS: [(&str, &str, &str); 36] = [
     (
         "tenants",
         "id, slug, name, created_at, updated_at",
@@ -146,6 +146,17 @@ const ROWS: [(&str, &str, &str); 31] = [
         "{id}, {id}, 'invitation', {id}, {id}, 'pt-BR', 'pending', 0, {now}, {now}, {now}",
     ),
     ("sign_in_guards", "tenant_id, id, failures, last_at", "{id}, 'digest', 1, {now}"),
+    (
+        "sales",
+        "tenant_id, id, source, order_id, seller_id, customer_id, deal_id, amount, currency, sold_at, \
+         sold_on, created_at, updated_at",
+        "{id}, {id}, 'erp', '1', {id}, {id}, {id}, -100, 'BRL', {now}, '2026-03-01', {now}, {now}",
+    ),
+    (
+        "customer_goals",
+        "tenant_id, id, year, seller_id, customer_id, currency, classification, created_at, updated_at",
+        "{id}, {id}, 2026, {id}, {id}, 'BRL', 'A', {now}, {now}",
+    ),
     ("server_secrets", "tenant_id, id, value, created_at", "{id}, 'jwt', 'secret', {now}"),
     ("rate_budgets", "tenant_id, id, owed_until_ns, updated_at", "{id}, 'tenant:1', 1, {now}"),
     (
@@ -167,6 +178,23 @@ const ROWS: [(&str, &str, &str); 31] = [
         "read_logs",
         "tenant_id, id, kind, resource, row_count, created_at",
         "{id}, {id}, 'personal', 'contacts', 3, {now}",
+    ),
+    (
+        "identity_providers",
+        "tenant_id, id, slug, name, issuer, client_id, scopes, email_domains, creates_users, \
+         role_id, is_enabled, created_at, updated_at, created_by",
+        "{id}, {id}, 'work', 'Work', 'https://work.example', 'pulso', '[]', '[]', TRUE, {id}, TRUE, \
+         {now}, {now}, {id}",
+    ),
+    (
+        "user_identities",
+        "tenant_id, id, user_id, provider_id, issuer, subject, created_at, last_used_at",
+        "{id}, {id}, {id}, {id}, 'https://work.example', 'someone', {now}, {now}",
+    ),
+    (
+        "sign_in_flows",
+        "tenant_id, id, provider_id, browser_hash, return_to, created_at, expires_at, user_id",
+        "{id}, {id}, {id}, 'digest', 'https://crm.example', {now}, {now}, {id}",
     ),
 ];
 

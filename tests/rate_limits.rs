@@ -265,6 +265,28 @@ both_databases! {
         assert_eq!(node.answered(&app.alpha.admin.key, 5).await, 5);
     }
 
+    async fn signing_in_through_a_provider_counts_as_signing_in(app: TestApp) {
+        let node = Node::new(&app, Limits { rate_login_per_minute: 3, ..unlimited() });
+        let open = async |path: &str, from: &str| {
+            let mut request = Request::get(path).body(Body::empty()).unwrap();
+            request.extensions_mut().insert(ConnectInfo::<SocketAddr>(from.parse().unwrap()));
+            let answer = node.router.clone().oneshot(request).await.unwrap();
+            (answer.status(), answer.headers().get(header::RETRY_AFTER).cloned())
+        };
+        let (begin, back) = ("/auth/oidc/alpha/none", "/auth/oidc/alpha/none/callback?state=x");
+        for path in [begin, back, begin] {
+            assert_eq!(open(path, HERE).await, (StatusCode::NOT_FOUND, None));
+        }
+        for path in [begin, back] {
+            let (status, wait) = open(path, HERE).await;
+            assert_eq!((status, wait.unwrap()), (StatusCode::TOO_MANY_REQUESTS, "20".parse().unwrap()));
+        }
+        let redeem = "mutation { signInRedeem(code: \"x\", verifier: \"y\") { accessToken } }";
+        let said = node.send(None, HERE, json!({ "query": redeem })).await;
+        said.is_refused("rate_login_per_minute", 20);
+        assert_eq!(open(begin, "192.0.2.9:1").await.0, StatusCode::NOT_FOUND);
+    }
+
     async fn rooms_may_bound_something_of_their_own(app: TestApp) {
         let node = Node::new(&app, Limits { rate_password_reset_per_hour: 2, ..unlimited() });
         let reset = |who: &str| {

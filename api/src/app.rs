@@ -22,6 +22,7 @@ use crate::rate::{self, Rate};
 use crate::record::change::{Reactors, idempotency};
 use crate::record::directory::Directory;
 use crate::telemetry::Metrics;
+use crate::vault::Vault;
 
 /// What rooms do about changes of records below them.
 fn reactors() -> Reactors {
@@ -53,6 +54,7 @@ pub struct App {
     pub reads: ReadLog,
     /// The records of all rooms, by what permissions call them.
     pub records: Directory,
+    pub vault: Vault,
     /// Set at the first signal to stop: still serving, but no longer to be sent work.
     draining: AtomicBool,
     /// Set once no migration is pending; it cannot become untrue again while this binary runs.
@@ -92,7 +94,9 @@ impl App {
             identity: Identity::new(
                 signing_secret.reveal().as_bytes(),
                 &config.identity.jwt_previous_secrets.bytes(),
+                config.identity.sign_in_private_providers,
             ),
+            vault: Vault::new(&config),
             mail: Post::new(&config)?,
             metrics: Metrics::new().map_err(Error::internal)?,
             config,

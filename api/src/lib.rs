@@ -18,6 +18,7 @@ pub mod outbox;
 pub mod rate;
 pub mod record;
 pub mod telemetry;
+pub mod vault;
 
 // Rooms: what the product is, one folder per noun.
 pub mod crm;

@@ -110,6 +110,26 @@ pub const RATE_ROWS_PER_POINT: u64 = 100;
 pub const RATE_MUTATION_POINTS: u64 = 5;
 /// Operations that a tenant registers.
 pub const PERSISTED_OPERATIONS_MAX: u64 = 1_000;
+/// Identity providers of a tenant.
+pub const IDENTITY_PROVIDERS_MAX: u64 = 20;
+/// Minutes that somebody may take at an identity provider.
+pub const SIGN_IN_MINUTES: i64 = 10;
+/// Seconds in which an app exchanges the code of a sign-in for its session.
+pub const SIGN_IN_CODE_SECONDS: i64 = 60;
+/// Characters of the address that a sign-in leads back to.
+pub const RETURN_TO_CHARS_MAX: usize = 2_000;
+/// Milliseconds that an identity provider may take for one answer.
+pub const PROVIDER_TIMEOUT_MS: u64 = 10_000;
+/// Bytes of one answer of an identity provider.
+pub const PROVIDER_ANSWER_BYTES_MAX: usize = 512 * 1024;
+/// Minutes that an identity provider's description and keys are kept.
+pub const PROVIDER_CACHE_MINUTES: i64 = 60;
+/// Hours for which they are believed while the provider does not answer.
+pub const PROVIDER_STALE_HOURS: i64 = 24;
+/// Seconds between two questions for a provider's keys because of one that is not known.
+pub const PROVIDER_KEYS_AGAIN_SECONDS: i64 = 60;
+/// Issuers of whom description and keys are kept in memory.
+pub const PROVIDER_CACHE_ENTRIES: u64 = 1_000;
 /// Operations of one tenant that may wait for their turn.
 pub const TENANT_WAITING_MAX: usize = 1_000;
 /// Milliseconds that an SMTP server may take for one mail.

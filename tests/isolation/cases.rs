@@ -26,6 +26,7 @@ pub struct Target {
     api_key: Uuid,
     role: Uuid,
     operation: Uuid,
+    provider: Uuid,
     invited: Uuid,
     /// A text that nobody has used yet.
     fresh: String,
@@ -74,6 +75,9 @@ const OF_THE_TENANT: [Gets; 5] =
     [Refused("UNAUTHENTICATED"), Own, Refused("FORBIDDEN"), Answer, Answer];
 /// A door that is open by design: what it asks for says by itself whose it is.
 const OPEN: [Gets; 5] = [Answer; 5];
+/// Whoever names a provider decides who everybody is: nobody does who may not do everything.
+const PROVIDERS: [Gets; 5] =
+    [Refused("UNAUTHENTICATED"), Own, Refused("FORBIDDEN"), Refused("FORBIDDEN"), Answer];
 const NEVER: [Gets; 5] = [Refused("INVALID"); 5];
 
 /// One line for every root field that no declaration describes. In this order, because the last caller
@@ -105,6 +109,7 @@ pub const CASES: &[Case] = &[
     },
     Case { name: "apiKeys", with: |_| String::new(), gets: OF_THE_TENANT },
     Case { name: "tenant", with: |_| String::new(), gets: OF_THE_TENANT },
+    Case { name: "identityProviders", with: |_| String::new(), gets: OF_THE_TENANT },
     Case { name: "persistedOperations", with: |_| String::new(), gets: OF_THE_TENANT },
     // ---- Doors that are open -----------------------------------------------------------------
     Case {
@@ -113,6 +118,17 @@ pub const CASES: &[Case] = &[
             format!("(tenant: \"alpha\", email: \"{}\", password: \"{PASSWORD}\")", target.email)
         },
         gets: OPEN,
+    },
+    Case {
+        name: "signInProviders",
+        with: |_| "(tenant: \"alpha\")".to_owned(),
+        // A sign-in page asks for anybody; slug and name of what is offered are no secret.
+        gets: OPEN,
+    },
+    Case {
+        name: "signInRedeem",
+        with: |target| format!("(code: \"{}\", verifier: \"x\")", target.session),
+        gets: [Refused("UNAUTHENTICATED"); 5],
     },
     Case {
         name: "sessionRefresh",
@@ -258,6 +274,39 @@ pub const CASES: &[Case] = &[
             Answer,
         ],
     },
+    Case {
+        name: "identityProviderCreate",
+        with: |target| {
+            format!(
+                "(input: {{ slug: \"{}\", name: \"P\", issuer: \"https://accounts.google.com\", \
+                 clientId: \"c\" }})",
+                target.fresh
+            )
+        },
+        gets: PROVIDERS,
+    },
+    Case {
+        name: "identityProviderUpdate",
+        with: |target| format!("(id: \"{}\", input: {{ name: \"Outro\" }})", target.provider),
+        gets: [
+            Refused("UNAUTHENTICATED"),
+            Refused("NOT_FOUND"),
+            Refused("FORBIDDEN"),
+            Refused("FORBIDDEN"),
+            Answer,
+        ],
+    },
+    Case {
+        name: "identityProviderDelete",
+        with: |target| format!("(id: \"{}\")", target.provider),
+        gets: [
+            Refused("UNAUTHENTICATED"),
+            Refused("NOT_FOUND"),
+            Refused("FORBIDDEN"),
+            Refused("FORBIDDEN"),
+            Answer,
+        ],
+    },
     // ---- Verbs of records --------------------------------------------------------------------
     Case {
         name: "leadAssign",
@@ -366,6 +415,7 @@ impl Target {
             "mutation {{ \
              role: roleCreate(input: {{ name: \"alvo-{fresh}\", permissions: {{ leads: {{ read: \"all\" }} }} }}) {{ id }} \
              operation: persistedOperationRegister(document: \"{{ me {{ roles }} }}\", name: \"{fresh}\") {{ id }} \
+             provider: identityProviderCreate(input: {{ slug: \"{fresh}\", name: \"P\", issuer: \"https://accounts.google.com\", clientId: \"c\" }}) {{ id }} \
              invited: userInvite(input: {{ email: \"c.{fresh}@b.example\", name: \"C\", roles: [] }}) {{ id }} }}"
         );
         let made = app.data(admin, &made, json!({})).await;
@@ -380,6 +430,7 @@ impl Target {
             api_key: actor.api_key_id.unwrap(),
             role: id(&made["role"]),
             operation: id(&made["operation"]),
+            provider: id(&made["provider"]),
             invited: id(&made["invited"]),
             fresh,
         }
@@ -396,6 +447,7 @@ impl Target {
             api_key: id(),
             role: id(),
             operation: id(),
+            provider: id(),
             invited: id(),
             fresh: id().simple().to_string(),
         }
@@ -409,7 +461,8 @@ impl Target {
     /// What would give it away.
     fn marks(&self, app: &TestApp) -> Vec<String> {
         let mut marks = marks(&app.alpha, &self.records);
-        let own = [self.session, self.api_key, self.role, self.operation, self.invited];
+        let own =
+            [self.session, self.api_key, self.role, self.operation, self.provider, self.invited];
         marks.extend(own.iter().map(Uuid::to_string));
         marks
     }

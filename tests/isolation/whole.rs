@@ -15,6 +15,13 @@ impl Whole {
         changed.map(|(table, _)| table.clone()).collect()
     }
 
+    /// The tables that hold this text.
+    pub fn tables_with(&self, text: &str) -> Vec<String> {
+        let holds = |rows: &&Vec<String>| rows.iter().any(|row| row.contains(text));
+        let tables = self.0.iter().filter(|(_, rows)| holds(rows));
+        tables.map(|(table, _)| table.clone()).collect()
+    }
+
     /// How many rows there are in all.
     pub fn rows(&self) -> usize {
         self.0.values().map(Vec::len).sum()

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use chrono::{DateTime, Utc};
 use pulso::app::App;
 use pulso::clock::Clock;
-use pulso::config::{Config, DatabaseUrl, Secret};
+use pulso::config::{Config, DatabaseUrl, MasterKeys, Secret};
 use pulso::db::Db;
 use serde_json::{Value as Json, json};
 use tower::ServiceExt as _;
@@ -30,6 +30,8 @@ pub fn config(url: &str) -> Config {
     config.mail.dir = Some(concat!(env!("CARGO_TARGET_TMPDIR"), "/mail").to_owned());
     config.database.url = DatabaseUrl::new(url);
     config.identity.jwt_secret = Some(Secret::new("only for tests: 32 bytes at the very least"));
+    let master_key = Secret::new("a master key for tests: 32 bytes at least");
+    config.identity.master_keys = MasterKeys::new(vec![master_key]);
     config
 }
 
@@ -56,8 +58,15 @@ pub struct Answer {
 
 impl TestApp {
     pub async fn new(backend: Backend) -> Self {
+        Self::with(backend, Clock::fixed(now()), |_config| ()).await
+    }
+
+    /// As [`TestApp::new`], at another time and with other settings.
+    pub async fn with(backend: Backend, clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
         let (database, Seed { alpha, beta }) = seed::seeded(backend).await;
-        let app = build(&database.db, database.url(), Clock::fixed(now()));
+        let mut config = config(database.url());
+        change(&mut config);
+        let app = App::build(config, database.db.clone(), clock).unwrap();
         let router = pulso::http::router(Arc::clone(&app));
         Self { app, alpha, beta, router, database }
     }

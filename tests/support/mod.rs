@@ -2,9 +2,12 @@
 //! ([`TestApp`]), and [`both_databases!`], which runs one test body on SQLite and on PostgreSQL.
 
 pub mod app;
+pub mod browser;
 pub mod data;
 pub mod database;
 pub mod importing;
+pub mod issuer;
+pub mod provider;
 pub mod reads;
 pub mod rows;
 pub mod seed;

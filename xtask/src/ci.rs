@@ -6,13 +6,16 @@ use std::process::{Command, Stdio};
 
 use crate::postgres::{self, Cluster};
 use crate::run::{Outcome, cargo, run, step};
-use crate::{schema, smoke};
+use crate::{provider, schema, smoke};
 
 pub(crate) fn run_all() -> Outcome {
     lint()?;
+    let identity_provider = step("identity provider", provider::install)?;
     let cluster = step("throw-away PostgreSQL", Cluster::for_tests)?;
     let tested = step("tests on SQLite and PostgreSQL", || {
-        run(cargo(&["test", "--workspace"]).env(postgres::TEST_URL_VARIABLE, cluster.url()))
+        run(cargo(&["test", "--workspace"])
+            .env(provider::FOLDER_VARIABLE, &identity_provider)
+            .env(postgres::TEST_URL_VARIABLE, cluster.url()))
     });
     cluster.stop()?;
     tested?;

@@ -13,7 +13,9 @@
 
 mod ci;
 mod http;
+mod packages;
 mod postgres;
+mod provider;
 mod run;
 mod schema;
 mod smoke;
@@ -37,7 +39,8 @@ cargo xtask COMMAND
   db down            stops and removes it
 
 Tests need PostgreSQL 15 or newer. Set PULSO_TEST_POSTGRES_URL to use a server of yours (its user
-must be allowed to create databases); otherwise one is found or installed, started and removed.";
+must be allowed to create databases); otherwise one is found or installed, started and removed.
+Sign-ins are tested against an identity provider from npm, which is put into the target folder.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -70,9 +73,11 @@ fn main() -> ExitCode {
 }
 
 fn test(arguments: &[&str]) -> Outcome {
+    let identity_provider = provider::install()?;
     let cluster = Cluster::for_tests()?;
     let outcome = run(cargo(&["test", "--workspace"])
         .args(arguments)
+        .env(provider::FOLDER_VARIABLE, identity_provider)
         .env(postgres::TEST_URL_VARIABLE, cluster.url()));
     cluster.stop()?;
     outcome

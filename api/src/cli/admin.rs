@@ -11,6 +11,7 @@ use clap::{Args, Subcommand};
 use super::bi_role::{self, BiRoleCommand};
 use crate::app::App;
 use crate::error::{Error, Result, say};
+use crate::identity::identity_provider::service::reseal;
 use crate::identity::tenant::lifecycle::Turn;
 use crate::identity::{api_key, demo, operator, role, tenant, user};
 
@@ -28,6 +29,9 @@ pub enum Admin {
     /// Roles of a tenant
     #[command(subcommand)]
     Role(RoleCommand),
+    /// What tenants have stored sealed
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Roles of PostgreSQL that read one tenant with SQL (Metabase, Grafana)
     #[command(subcommand)]
     BiRole(BiRoleCommand),
@@ -155,6 +159,12 @@ pub enum RoleCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub enum SecretsCommand {
+    /// Seal all secrets anew under the first of master_keys, after which the others may go
+    Rotate,
+}
+
 /// What a command has to say.
 #[derive(Debug, Default)]
 pub struct Answer {
@@ -197,6 +207,7 @@ pub async fn execute(app: &Arc<App>, command: Admin) -> Result<Answer> {
         Admin::Tenant(TenantCommand::Delete { slug, after_days }) => {
             turn(app, &slug, Turn::Delete { after_days }).await
         }
+        Admin::Secrets(SecretsCommand::Rotate) => rotate_secrets(app).await,
         Admin::Tenant(TenantCommand::Restore { slug }) => turn(app, &slug, Turn::Restore).await,
         Admin::User(UserCommand::Create(args)) => create_user(app, args).await,
         Admin::Key(KeyCommand::Create(args)) => create_key(app, args).await,
@@ -339,4 +350,12 @@ fn password_from_stdin() -> Result<String> {
 
 fn shown(at: Option<DateTime<Utc>>) -> String {
     at.map_or("never".to_owned(), |at| at.format("%Y-%m-%dT%H:%MZ").to_string())
+}
+
+async fn rotate_secrets(app: &Arc<App>) -> Result<Answer> {
+    let done = reseal(app).await?;
+    Ok(Answer::new(
+        format!("{} resealed", done.resealed),
+        format!("{} were sealed under the first master key already", done.current),
+    ))
 }

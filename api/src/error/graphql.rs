@@ -4,6 +4,9 @@ use async_graphql::{ErrorExtensionValues, PathSegment, Pos, ServerError};
 
 use super::{Error, Language};
 
+/// How long an error tells its caller to wait.
+pub(crate) const RETRY_AFTER_SECONDS: &str = "retryAfterSeconds";
+
 /// `path` is the response path of the field that failed.
 pub fn to_server_error(
     error: &Error,
@@ -32,7 +35,7 @@ fn extensions(error: &Error) -> ErrorExtensionValues {
         extensions.set("field", field);
     }
     if let Error::RateLimited { retry_after_s, .. } = error {
-        extensions.set("retryAfterSeconds", *retry_after_s);
+        extensions.set(RETRY_AFTER_SECONDS, *retry_after_s);
     }
     if let Error::Conflict { current: Some(current), .. } = error
         && let Ok(current) = async_graphql::Value::from_json((**current).clone())

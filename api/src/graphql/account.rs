@@ -19,8 +19,11 @@ const OPERATION_POINTS: u64 = 1;
 /// A record that is written counts as so many that are read.
 const ROWS_PER_INPUT: u64 = 10;
 /// Mutations that anybody may try, and what bounds the trying.
-const GUARDED: [(&str, Bucket); 2] =
-    [("login", Bucket::Login), ("passwordResetRequest", Bucket::PasswordReset)];
+const GUARDED: [(&str, Bucket); 3] = [
+    ("login", Bucket::Login),
+    ("signInRedeem", Bucket::Login),
+    ("passwordResetRequest", Bucket::PasswordReset),
+];
 
 /// What an operation was charged so far.
 #[derive(Default)]

@@ -11,6 +11,7 @@ use serde_json::{Map, Value as Json, json};
 use super::operation::OperationState;
 use super::{Outcome, Refusal, Reply};
 use crate::ctx::Origin;
+use crate::error::graphql::RETRY_AFTER_SECONDS;
 use crate::error::http::log_cause;
 use crate::error::{Code, Error};
 use crate::rate::Standings;
@@ -30,7 +31,7 @@ pub(super) fn refuse(refusal: &Refusal, origin: &Origin, is_mutation: bool) -> R
     if let (Error::RateLimited { retry_after_s, .. }, Some(extensions)) =
         (&*refusal.error, error.get_mut("extensions").and_then(Json::as_object_mut))
     {
-        extensions.insert("retryAfterSeconds".to_owned(), Json::from(*retry_after_s));
+        extensions.insert(RETRY_AFTER_SECONDS.to_owned(), Json::from(*retry_after_s));
     }
     if let (Some(position), Some(error)) = (refusal.position, error.as_object_mut()) {
         let place = json!([{ "line": position.line, "column": position.column }]);
@@ -72,6 +73,7 @@ pub(super) fn finish(
         out.extend_from_slice(Json::Array(errors).to_string().as_bytes());
         out.push(b',');
     }
+    let wait_s = response.errors.iter().filter_map(told_to_wait).max();
     if executed {
         out.extend_from_slice(b"\"data\":");
         let data = if is_whole(&response) { response.data } else { Value::Null };
@@ -88,12 +90,26 @@ pub(super) fn finish(
         out.push(b'}');
     }
     out.push(b'}');
-    let outcome = outcome_of(state, executed);
+    let outcome = outcome_of(state, executed, wait_s);
     let standings = state.account.standings();
     Reply { body: Bytes::from(out), outcome, is_mutation, standings, freshness, took }
 }
 
-fn outcome_of(state: &OperationState, executed: bool) -> Outcome {
+/// Seconds that an error of a field written by hand tells its caller to wait.
+fn told_to_wait(error: &ServerError) -> Option<u64> {
+    match error.extensions.as_ref()?.get(RETRY_AFTER_SECONDS)? {
+        Value::Number(seconds) => seconds.as_u64(),
+        Value::Null
+        | Value::String(_)
+        | Value::Boolean(_)
+        | Value::Binary(_)
+        | Value::Enum(_)
+        | Value::List(_)
+        | Value::Object(_) => None,
+    }
+}
+
+fn outcome_of(state: &OperationState, executed: bool, wait_s: Option<u64>) -> Outcome {
     if !executed {
         return Outcome::Refused;
     }
@@ -103,7 +119,10 @@ fn outcome_of(state: &OperationState, executed: bool) -> Outcome {
         Some(Code::RateLimited) => {
             Outcome::RateLimited { retry_after_s: state.account.retry_after_s() }
         }
-        _ => Outcome::Executed,
+        _ => match wait_s {
+            Some(retry_after_s) => Outcome::RateLimited { retry_after_s },
+            None => Outcome::Executed,
+        },
     }
 }
 

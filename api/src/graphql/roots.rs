@@ -20,8 +20,12 @@ use crate::identity::account::graphql::AccountMutation;
 use crate::identity::api_key::graphql::{ApiKeyMutation, ApiKeyQuery};
 use crate::identity::explanation::graphql::ExplanationQuery;
 use crate::identity::graphql::IdentityQuery;
+use crate::identity::identity_provider::graphql::{
+    IdentityProviderMutation, IdentityProviderQuery,
+};
 use crate::identity::role::graphql::{RoleMutation, RoleQuery};
 use crate::identity::session::graphql::{SessionMutation, SessionQuery};
+use crate::identity::single_sign_on::graphql::{SignInMutation, SignInQuery};
 use crate::identity::tenant::graphql::{TenantMutation, TenantQuery};
 use crate::record::schema;
 
@@ -37,6 +41,8 @@ pub(crate) struct Query(
     ApiKeyQuery,
     TenantQuery,
     ExplanationQuery,
+    IdentityProviderQuery,
+    SignInQuery,
 );
 
 #[derive(MergedObject, Default)]
@@ -48,6 +54,8 @@ pub(crate) struct Mutation(
     RoleMutation,
     ApiKeyMutation,
     TenantMutation,
+    IdentityProviderMutation,
+    SignInMutation,
 );
 
 /// Every record's list, single record, aggregate and groups.

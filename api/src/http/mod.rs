@@ -18,6 +18,7 @@ mod reply;
 mod schema;
 pub mod server;
 mod session;
+mod sign_in;
 mod websocket;
 
 use std::sync::Arc;
@@ -66,6 +67,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Door>)> {
         ("/graphql/ws", any(websocket::handle)),
         ("/schema.graphql", get(schema::handle)),
         ("/api/v2/analytics/goals/seller/{seller_id}", get(goals::handle)),
+        ("/auth/oidc/{tenant}/{provider}", get(sign_in::begin)),
+        ("/auth/oidc/{tenant}/{provider}/callback", get(sign_in::finish)),
         ("/livez", get(health::live)),
         ("/readyz", get(health::ready)),
         ("/metrics", get(health::metrics)),

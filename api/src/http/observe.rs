@@ -103,8 +103,16 @@ fn panicked(panic: &(dyn Any + Send), origin: &Origin) -> Response {
 
 /// The route as written in `mod.rs`: paths from outside are not a closed set.
 fn route_of(request: &Request) -> &'static str {
-    const ROUTES: [&str; 6] =
-        ["/graphql", "/graphql/ws", "/schema.graphql", "/livez", "/readyz", "/metrics"];
+    const ROUTES: [&str; 8] = [
+        "/graphql",
+        "/graphql/ws",
+        "/schema.graphql",
+        "/auth/oidc/{tenant}/{provider}",
+        "/auth/oidc/{tenant}/{provider}/callback",
+        "/livez",
+        "/readyz",
+        "/metrics",
+    ];
     let path = request
         .extensions()
         .get::<MatchedPath>()

@@ -86,27 +86,42 @@ pub(super) async fn write_cookies(request: Request, next: Next) -> Response {
         && let Some(change) = browser.seal()
     {
         for line in lines(&change, browser.is_secure) {
-            if let Ok(mut value) = HeaderValue::from_str(&line) {
-                value.set_sensitive(true);
-                response.headers_mut().append(SET_COOKIE, value);
-            }
+            append(response.headers_mut(), &line);
         }
     }
     response
 }
 
-fn lines(change: &Change, is_secure: bool) -> Vec<String> {
-    let (prefix, secure) = if is_secure { (HOST_PREFIX, "; Secure") } else { ("", "") };
+/// A cookie that no log shows.
+pub(super) fn append(headers: &mut HeaderMap, line: &str) {
+    if let Ok(mut value) = HeaderValue::from_str(line) {
+        value.set_sensitive(true);
+        headers.append(SET_COOKIE, value);
+    }
+}
+
+pub(super) fn lines(change: &Change, is_secure: bool) -> Vec<String> {
     let line = |name: &str, token: &str, max_age_s: i64| {
-        format!(
-            "{prefix}{name}={token}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite=Strict{secure}"
-        )
+        written((name, token), max_age_s, "Strict", is_secure)
     };
     let kept = |name: &str, cookie: &Cookie| line(name, cookie.token.reveal(), cookie.max_age_s);
     match change {
         Change::Keep { access, refresh } => vec![kept(ACCESS, access), kept(REFRESH, refresh)],
         Change::Drop => vec![line(ACCESS, "", 0), line(REFRESH, "", 0)],
     }
+}
+
+/// One cookie, out of every script's reach; over TLS bound to this very host.
+pub(super) fn written(
+    (name, value): (&str, &str),
+    max_age_s: i64,
+    same_site: &str,
+    is_secure: bool,
+) -> String {
+    let (prefix, secure) = if is_secure { (HOST_PREFIX, "; Secure") } else { ("", "") };
+    format!(
+        "{prefix}{name}={value}; Path=/; Max-Age={max_age_s}; HttpOnly; SameSite={same_site}{secure}"
+    )
 }
 
 /// The page behind a request, as the browser tells it.
@@ -171,7 +186,7 @@ fn is_loopback(host: &str) -> bool {
 
 /// A cookie by its name. What another host of the same domain may have set (without the prefix) is
 /// looked at only where there is no TLS to begin with.
-fn cookie(headers: &HeaderMap, name: &str, is_secure: bool) -> Option<Secret> {
+pub(super) fn cookie(headers: &HeaderMap, name: &str, is_secure: bool) -> Option<Secret> {
     let bound = format!("{HOST_PREFIX}{name}");
     let wanted: &[&str] = if is_secure { &[&bound] } else { &[&bound, name] };
     wanted.iter().find_map(|wanted| {

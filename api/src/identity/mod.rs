@@ -4,7 +4,8 @@
 //!
 //! Invariants:
 //! - Every credential carries its tenant, so no look-up is ever global.
-//! - A secret is stored only as a digest (API keys) or an argon2id hash (passwords), and shown once.
+//! - A secret is stored only as a digest (API keys) or an argon2id hash (passwords), and shown once;
+//!   those of identity providers, which have to be read back, lie sealed ([`crate::vault`]).
 //! - A revoked key, a removed role, a deactivated user stop working within a second on every node:
 //!   what a credential resolves to is kept for [`limits::CREDENTIAL_CACHE_MS`] and never longer.
 //! - A refused credential is never remembered, and costs one statement at most.
@@ -22,6 +23,7 @@ mod digest;
 pub mod explanation;
 mod gate;
 pub mod graphql;
+pub mod identity_provider;
 pub mod operator;
 pub mod org_unit;
 pub mod persisted_operation;
@@ -29,6 +31,7 @@ pub mod read_log;
 pub mod role;
 pub mod session;
 pub mod signing_secret;
+pub mod single_sign_on;
 pub mod tenant;
 mod trail;
 pub mod user;
@@ -49,6 +52,7 @@ use actor::service::Resolved;
 use session::password::Passwords;
 use session::refresh::RefreshKeys;
 use session::token::Signer;
+use single_sign_on::Issuers;
 
 /// How long a node remembers that it has to ask anew.
 const FORGOTTEN_FOR: Duration = Duration::from_secs(60);
@@ -62,13 +66,16 @@ pub struct Identity {
     resolved: Cache<[u8; 32], Resolved>,
     /// Sessions and users of whom what was resolved until then is asked again.
     forgotten: Cache<Uuid, DateTime<Utc>>,
+    pub(crate) issuers: Issuers,
 }
 
 impl Identity {
     /// `jwt_secret` signs tokens, those of `previous` are still believed: 32 random bytes or more
-    /// each, the same on every node.
-    pub fn new(jwt_secret: &[u8], previous: &[&[u8]]) -> Self {
+    /// each, the same on every node. With `private_providers` identity providers may be in private
+    /// networks.
+    pub fn new(jwt_secret: &[u8], previous: &[&[u8]], private_providers: bool) -> Self {
         Self {
+            issuers: Issuers::new(private_providers),
             signer: Signer::new(jwt_secret, previous),
             refresh: RefreshKeys::new(jwt_secret, previous),
             passwords: Passwords::new(),

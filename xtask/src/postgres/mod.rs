@@ -256,7 +256,7 @@ fn account_in(line: &str, name: &str) -> Option<Account> {
     Some(Account { user_id, group_id })
 }
 
-fn we_are_root() -> Outcome<bool> {
+pub(crate) fn we_are_root() -> Outcome<bool> {
     Ok(output(Command::new("id").arg("-u"))?.trim() == "0")
 }
 

@@ -20,7 +20,7 @@ pub(crate) mod new_password;
 mod password;
 pub(crate) mod roles;
 mod store;
-mod token;
+pub(crate) mod token;
 mod trail;
 pub mod upkeep;
 pub(crate) mod verbs;

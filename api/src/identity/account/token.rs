@@ -1,4 +1,4 @@
-//! The text of a link's token: 64 bytes in base64url, 16 of the tenant, 16 of the token's id and 32
+//! The text of a token that works once (of a link, or of a sign-in): 64 bytes in base64url, 16 of the tenant, 16 of the token's id and 32
 //! that are random.
 
 use base64::Engine;
@@ -12,22 +12,22 @@ const BYTES: usize = 64;
 const CHARS: usize = 86;
 
 /// A token as its holder has it.
-pub(super) struct TokenText {
-    pub(super) tenant_id: Uuid,
-    pub(super) id: Uuid,
+pub(crate) struct TokenText {
+    pub(crate) tenant_id: Uuid,
+    pub(crate) id: Uuid,
     secret: [u8; 32],
 }
 
 impl TokenText {
     /// A token with a fresh secret.
-    pub(super) fn generate(tenant_id: Uuid, id: Uuid) -> Self {
+    pub(crate) fn generate(tenant_id: Uuid, id: Uuid) -> Self {
         let mut secret = [0_u8; 32];
         rand::rng().fill_bytes(&mut secret);
         Self { tenant_id, id, secret }
     }
 
     /// Reads exactly what [`TokenText::reveal`] writes.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         if text.len() != CHARS {
             return None;
         }
@@ -41,8 +41,8 @@ impl TokenText {
         })
     }
 
-    /// The whole token, for its mail.
-    pub(super) fn reveal(&self) -> String {
+    /// The whole token, for whoever is to have it.
+    pub(crate) fn reveal(&self) -> String {
         let mut bytes = Vec::with_capacity(BYTES);
         bytes.extend_from_slice(self.tenant_id.as_bytes());
         bytes.extend_from_slice(self.id.as_bytes());
@@ -51,7 +51,7 @@ impl TokenText {
     }
 
     /// What is stored of the secret.
-    pub(super) fn secret_hash(&self) -> String {
+    pub(crate) fn secret_hash(&self) -> String {
         digest::sha256_hex(&self.secret)
     }
 }

@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use uuid::Uuid;
 
 use super::{guard, store};
+use crate::access::SystemHandle;
 use crate::app::App;
 use crate::error::Result;
+use crate::identity::single_sign_on;
 use crate::{limits, mail};
 
 const EVERY: Duration = Duration::from_secs(60 * 60);
@@ -30,5 +33,6 @@ pub async fn forget(app: &App) -> Result<()> {
     mail::forget(&conn, before).await?;
     store::remove_ended(&conn, before).await?;
     guard::forget(&conn, now).await?;
+    single_sign_on::forget(&conn, &SystemHandle::for_tenant(Uuid::nil()), now).await?;
     conn.commit().await
 }

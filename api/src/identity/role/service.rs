@@ -1,5 +1,6 @@
 //! A tenant's roles, as those find them who work for the tenant or the operator.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -39,6 +40,12 @@ pub(crate) async fn seed(
 /// The role of this name, or INVALID with the names there are.
 pub(crate) async fn id_of(conn: &Conn, tenant_id: Uuid, name: &str) -> Result<Uuid> {
     Ok(named(conn, tenant_id, name).await?.id)
+}
+
+/// The names of a tenant's roles, by id.
+pub(crate) async fn names(conn: &Conn, tenant_id: Uuid) -> Result<HashMap<Uuid, String>> {
+    let roles = store::list(conn, &SystemHandle::for_tenant(tenant_id)).await?;
+    Ok(roles.into_iter().map(|role| (role.id, role.name)).collect())
 }
 
 /// As [`id_of`], the whole role.

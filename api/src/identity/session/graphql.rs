@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::{ending, label, service};
 use crate::app::App;
-use crate::browser::{Browser, Change, Cookie};
+use crate::browser::{Browser, Change};
 use crate::config::Secret;
 use crate::ctx::{Caller, Ctx, Origin};
 use crate::error::graphql::to_field_error;
@@ -152,7 +152,7 @@ impl SessionMutation {
 
 /// What somebody who signed in holds.
 #[derive(SimpleObject)]
-struct Session {
+pub(crate) struct Session {
     /// To be sent as `Authorization: Bearer …`; null in cookie mode.
     access_token: Option<String>,
     /// When the access token ends.
@@ -201,7 +201,7 @@ impl OpenSession {
 }
 
 /// An instant as records show theirs: in UTC, with `Z`.
-struct Instant(DateTime<Utc>);
+pub(crate) struct Instant(DateTime<Utc>);
 
 #[Scalar(name = "DateTime", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
 impl ScalarType for Instant {
@@ -224,7 +224,7 @@ impl ScalarType for Instant {
 }
 
 /// Gives the tokens to the caller, or to the browser's cookies.
-fn hand_over(
+pub(crate) fn hand_over(
     app: &App,
     session: service::Session,
     origin: &Origin,
@@ -238,20 +238,13 @@ fn hand_over(
     let Some(browser) = &origin.browser else {
         return Ok(shown(Some(session.access_token), Some(session.refresh_token)));
     };
-    let now = app.clock.now();
-    let cookie = |token: String, ends: DateTime<Utc>| Cookie {
-        token: Secret::new(token),
-        max_age_s: (ends - now).num_seconds().max(0),
-    };
-    browser.tell(Change::Keep {
-        access: cookie(session.access_token, session.expires_at),
-        refresh: cookie(session.refresh_token, session.refresh_expires_at),
-    })?;
-    Ok(shown(None, None))
+    let shown = shown(None, None);
+    browser.tell(session.into_cookies(app.clock.now()))?;
+    Ok(shown)
 }
 
 /// Nothing is begun whose outcome the browser could not keep.
-fn ready(origin: &Origin) -> crate::error::Result<()> {
+pub(crate) fn ready(origin: &Origin) -> crate::error::Result<()> {
     origin.browser.as_deref().map_or(Ok(()), Browser::ready)
 }
 
@@ -283,7 +276,7 @@ fn no_refresh_token() -> Error {
     )
 }
 
-fn told(origin: &Origin) -> impl Fn(Error) -> async_graphql::Error + use<> {
+pub(crate) fn told(origin: &Origin) -> impl Fn(Error) -> async_graphql::Error + use<> {
     let (language, request_id) = (origin.language, origin.request_id.clone());
     move |error| {
         log_cause(&error, &request_id);

@@ -15,7 +15,9 @@ use super::token::AccessToken;
 use crate::access::{Permit, SystemHandle};
 use crate::app::App;
 use crate::audit::{self, Author, Entry};
+use crate::browser::{Change, Cookie};
 use crate::clock::Clock;
+use crate::config::Secret;
 use crate::ctx::Origin;
 use crate::db::Conn;
 use crate::error::{Error, Result, say};
@@ -38,6 +40,28 @@ pub struct Session {
     pub session_id: Uuid,
     pub user_id: Uuid,
     pub tenant_id: Uuid,
+}
+
+impl Session {
+    /// What a browser keeps of it.
+    pub fn into_cookies(self, now: DateTime<Utc>) -> Change {
+        let cookie = |token: String, ends: DateTime<Utc>| Cookie {
+            token: Secret::new(token),
+            max_age_s: (ends - now).num_seconds().max(0),
+        };
+        Change::Keep {
+            access: cookie(self.access_token, self.expires_at),
+            refresh: cookie(self.refresh_token, self.refresh_expires_at),
+        }
+    }
+}
+
+/// What a session was opened by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SignedInBy<'a> {
+    Password,
+    /// An identity provider, by its slug.
+    Provider(&'a str),
 }
 
 /// Why a session ended before its time; the words that are stored.
@@ -90,7 +114,8 @@ pub async fn login(
     let conn = app.db.transaction().await?;
     store::record_login(&conn, &system, &account, stronger_hash, app.clock.now()).await?;
     guard::succeeded(&conn, app.clock.now(), attempt).await?;
-    let session = open(app, &conn, (account.tenant_id, account.user_id), origin).await?;
+    let who = (account.tenant_id, account.user_id);
+    let session = open(app, &conn, who, SignedInBy::Password, origin).await?;
     conn.commit().await?;
     tracing::info!(
         tenant_id = %session.tenant_id,
@@ -109,11 +134,26 @@ async fn find(app: &Arc<App>, tenant_slug: &str, email: &str) -> Result<Option<A
     store::find_account(&conn, &system, tenant_slug, &email::folded(email)).await
 }
 
-/// Opens a session for somebody who has proved who they are, in the transaction of `conn`.
-pub(crate) async fn open(
+/// Opens a session for somebody whom an identity provider vouches for, in the transaction of `conn`.
+pub(crate) async fn admit(
     app: &App,
     conn: &Conn,
     (tenant_id, user_id): (Uuid, Uuid),
+    by: SignedInBy<'_>,
+    origin: &Origin,
+) -> Result<Session> {
+    let system = SystemHandle::for_tenant(tenant_id);
+    let account = Account { tenant_id, user_id, password_hash: None };
+    store::record_login(conn, &system, &account, None, app.clock.now()).await?;
+    open(app, conn, (tenant_id, user_id), by, origin).await
+}
+
+/// Opens a session for somebody who has proved who they are, in the transaction of `conn`.
+async fn open(
+    app: &App,
+    conn: &Conn,
+    (tenant_id, user_id): (Uuid, Uuid),
+    by: SignedInBy<'_>,
     origin: &Origin,
 ) -> Result<Session> {
     let now = app.clock.now();
@@ -141,7 +181,11 @@ pub(crate) async fn open(
     };
     let session = hand_out(app, &token, (user_id, now, row.expires_at), now)?;
     store::insert(conn, &system, row).await?;
-    let entry = entry("session.login", token.session_id, json!({ "userId": user_id }));
+    let about = match by {
+        SignedInBy::Password => json!({ "userId": user_id }),
+        SignedInBy::Provider(slug) => json!({ "userId": user_id, "identityProvider": slug }),
+    };
+    let entry = entry("session.login", token.session_id, about);
     let author = Author { user_id: Some(user_id), api_key_id: None, origin };
     audit::append_by(&app.clock, conn, &system, author, vec![entry]).await?;
     Ok(session)

@@ -122,7 +122,7 @@ fn beside_tenants() -> SystemHandle {
     SystemHandle::for_tenant(Uuid::nil())
 }
 
-fn checked_slug(slug: &str) -> Result<String> {
+pub(crate) fn checked_slug(slug: &str) -> Result<String> {
     let length_fits = (SLUG_CHARS_MIN..=SLUG_CHARS_MAX).contains(&slug.len());
     let is_plain =
         slug.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
