@@ -263,6 +263,7 @@ fn shape<E: EntityTrait>() -> (String, BTreeSet<String>) {
 fn entities() -> BTreeMap<String, BTreeSet<String>> {
     BTreeMap::from([
         shape::<entity::tenant::Entity>(),
+        shape::<entity::tenant_tombstone::Entity>(),
         shape::<entity::rate_budget::Entity>(),
         shape::<entity::persisted_operation::Entity>(),
         shape::<entity::org_unit::Entity>(),

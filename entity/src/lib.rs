@@ -32,6 +32,7 @@ pub mod role;
 pub mod session;
 pub mod sign_in_guard;
 pub mod tenant;
+pub mod tenant_tombstone;
 pub mod user;
 pub mod user_role;
 pub mod value;

@@ -14,6 +14,11 @@ const ROUTES: &[(&str, u16, &str)] = &[
     ("/graphql", 400, "nothing was asked; what is asked is in cases.rs, records.rs and changes.rs"),
     ("/graphql/ws", 426, "the same operations; the credential comes with the connection"),
     ("/schema.graphql", 200, "the schema is the same for everybody and holds no rows"),
+    (
+        "/api/v1/tenant/export",
+        405,
+        "it is asked for by POST; tests/tenant_export.rs says who gets what",
+    ),
     ("/livez", 200, "says that the process lives"),
     ("/readyz", 200, "says which parts are ready"),
     ("/metrics", 200, "counts of the process, without tenants; not for the open network"),

@@ -5,10 +5,12 @@ pub mod app;
 pub mod data;
 pub mod database;
 pub mod importing;
+pub mod node;
 pub mod reads;
 pub mod rows;
 pub mod seed;
 pub mod sources;
+pub mod tenant_tables;
 pub mod writing;
 
 pub use app::{TestApp, now};

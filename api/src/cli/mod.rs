@@ -9,6 +9,7 @@ pub mod admin;
 pub mod bi_role;
 mod demo;
 mod doctor;
+mod export;
 mod flags;
 mod import;
 mod migrate;
@@ -87,6 +88,13 @@ enum Command {
         flags: CommandFlags,
         #[command(flatten)]
         args: import::ImportOrder,
+    },
+    /// Write everything of one tenant into a file, as of one moment
+    Export {
+        #[command(flatten)]
+        flags: CommandFlags,
+        #[command(flatten)]
+        args: export::ExportArgs,
     },
     /// Compute again what is sealed, and tell where it does not agree
     Verify {
@@ -178,6 +186,12 @@ async fn dispatch(cli: Cli) -> Done {
             let prepared = args.prepare()?;
             let app = open(flags).await?;
             let done = import::run(&app, &prepared, args).await;
+            app.stop(ENDING).await;
+            done
+        }
+        Some(Command::Export { flags, args }) => {
+            let app = open(flags).await?;
+            let done = export::run(&app, args).await;
             app.stop(ENDING).await;
             done
         }

@@ -17,6 +17,7 @@ mod reply;
 mod schema;
 pub mod server;
 mod session;
+mod tenant_export;
 mod websocket;
 
 use std::sync::Arc;
@@ -26,7 +27,7 @@ use axum::Router;
 use axum::extract::{FromRef, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{MethodRouter, any, get, post};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
@@ -64,6 +65,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Door>)> {
         ("/graphql", any(graphql::handle)),
         ("/graphql/ws", any(websocket::handle)),
         ("/schema.graphql", get(schema::handle)),
+        ("/api/v1/tenant/export", post(tenant_export::handle)),
         ("/livez", get(health::live)),
         ("/readyz", get(health::ready)),
         ("/metrics", get(health::metrics)),

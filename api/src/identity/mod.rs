@@ -38,6 +38,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::future::Cache;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::access::Actor;
@@ -61,6 +62,8 @@ pub struct Identity {
     resolved: Cache<[u8; 32], Resolved>,
     /// Sessions and users of whom what was resolved until then is asked again.
     forgotten: Cache<Uuid, DateTime<Utc>>,
+    /// Each holds a connection and a snapshot for as long as its reader takes.
+    exports: Arc<Semaphore>,
 }
 
 impl Identity {
@@ -69,6 +72,7 @@ impl Identity {
     pub fn new(jwt_secret: &[u8], previous: &[&[u8]]) -> Self {
         Self {
             signer: Signer::new(jwt_secret, previous),
+            exports: Arc::new(Semaphore::new(limits::TENANT_EXPORTS_AT_ONCE)),
             refresh: RefreshKeys::new(jwt_secret, previous),
             passwords: Passwords::new(),
             resolved: Cache::builder()
@@ -135,6 +139,12 @@ impl Identity {
     /// they remember ends.
     pub async fn forget(&self, app: &App, session_or_user: Uuid) {
         self.forgotten.insert(session_or_user, app.clock.now()).await;
+    }
+
+    /// Room for one more export of a tenant; RATE_LIMITED where there is none.
+    fn export_slot(&self) -> Result<OwnedSemaphorePermit> {
+        let slot = Arc::clone(&self.exports).try_acquire_owned();
+        slot.map_err(|_none_is_free| tenant::export::service::no_room())
     }
 
     async fn is_forgotten(&self, resolved: &Resolved) -> bool {
