@@ -2,6 +2,7 @@
 //! ([`TestApp`]), and [`both_databases!`], which runs one test body on SQLite and on PostgreSQL.
 
 pub mod app;
+pub mod browser;
 pub mod data;
 pub mod database;
 pub mod importing;

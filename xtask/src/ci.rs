@@ -6,13 +6,16 @@ use std::process::{Command, Stdio};
 
 use crate::postgres::{self, Cluster};
 use crate::run::{Outcome, cargo, run, step};
-use crate::{schema, smoke};
+use crate::{browser, schema, smoke};
 
 pub(crate) fn run_all() -> Outcome {
     lint()?;
+    let browser = browser::find_or_install();
     let cluster = step("throw-away PostgreSQL", Cluster::for_tests)?;
     let tested = step("tests on SQLite and PostgreSQL", || {
-        run(cargo(&["test", "--workspace"]).env(postgres::TEST_URL_VARIABLE, cluster.url()))
+        run(cargo(&["test", "--workspace"])
+            .env(browser::TEST_BROWSER_VARIABLE, browser.unwrap_or_default())
+            .env(postgres::TEST_URL_VARIABLE, cluster.url()))
     });
     cluster.stop()?;
     tested?;

@@ -11,6 +11,8 @@
     reason = "build commands read the environment and measure real time; nothing here is the product"
 )]
 
+mod apt;
+mod browser;
 mod ci;
 mod http;
 mod postgres;
@@ -37,7 +39,8 @@ cargo xtask COMMAND
   db down            stops and removes it
 
 Tests need PostgreSQL 15 or newer. Set PULSO_TEST_POSTGRES_URL to use a server of yours (its user
-must be allowed to create databases); otherwise one is found or installed, started and removed.";
+must be allowed to create databases); otherwise one is found or installed, started and removed.
+A few need Chromium: PULSO_TEST_BROWSER names yours; otherwise it is found or installed too.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -70,9 +73,11 @@ fn main() -> ExitCode {
 }
 
 fn test(arguments: &[&str]) -> Outcome {
+    let browser = browser::find_or_install();
     let cluster = Cluster::for_tests()?;
     let outcome = run(cargo(&["test", "--workspace"])
         .args(arguments)
+        .env(browser::TEST_BROWSER_VARIABLE, browser.unwrap_or_default())
         .env(postgres::TEST_URL_VARIABLE, cluster.url()));
     cluster.stop()?;
     outcome

