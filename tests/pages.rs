@@ -15,6 +15,7 @@ use crate::support::{TestApp, both_databases};
 const ME: &str = "{ me { user { email } } }";
 
 /// A server whose pages are not to be trusted; its port.
+#[expect(clippy::disallowed_methods, reason = "another server than the one that is tested")]
 async fn stranger() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();

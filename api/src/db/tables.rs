@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use sea_orm::sea_query::ColumnType;
-use sea_orm::{ColumnTrait, EntityTrait, IdenStatic, Iterable};
+use sea_orm::{ColumnTrait, EntityTrait, Iterable};
 
 use super::NullOf;
 
@@ -100,7 +100,7 @@ fn table<E: EntityTrait>(loops: &'static [&'static str]) -> Table {
     Table { name, columns, loops }
 }
 
-fn column_of(table: &str, column: impl ColumnTrait + IdenStatic) -> Column {
+fn column_of(table: &str, column: impl ColumnTrait) -> Column {
     let name = column.as_str();
     let holds = if SECRETS.contains(&(table, name)) {
         Holds::Secret
