@@ -23,8 +23,8 @@ const POSTGRES_TABLES: &str = "WITH t AS (SELECT c.oid, c.relname::text AS name,
 /// What a rule says, and a query over `t` for what breaks it.
 const POSTGRES_RULES: [(&str, &str); 16] = [
     (
-        "every table but tenants has a tenant that is never null",
-        "SELECT name FROM t WHERE name <> 'tenants' AND NOT EXISTS (SELECT FROM pg_attribute a \
+        "every table but tenants and their tombstones has a tenant that is never null",
+        "SELECT name FROM t WHERE name NOT IN ('tenants', 'tenant_tombstones') AND NOT EXISTS (SELECT FROM pg_attribute a \
          WHERE a.attrelid = t.oid AND a.attname = 'tenant_id' AND a.attnotnull \
          AND a.atttypid = 'uuid'::regtype)",
     ),
@@ -32,13 +32,13 @@ const POSTGRES_RULES: [(&str, &str); 16] = [
         "the primary key is (tenant_id, id), named pk_table",
         "SELECT name FROM t WHERE NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conrelid = t.oid \
          AND k.contype = 'p' AND k.conname = 'pk_' || name AND pg_get_constraintdef(k.oid) = \
-         CASE name WHEN 'tenants' THEN 'PRIMARY KEY (id)' ELSE 'PRIMARY KEY (tenant_id, id)' END)",
+         CASE WHEN name IN ('tenants', 'tenant_tombstones') THEN 'PRIMARY KEY (id)' ELSE 'PRIMARY KEY (tenant_id, id)' END)",
     ),
     (
         "every index on columns begins with the tenant",
         "SELECT i.indexrelid::regclass::text FROM t JOIN pg_index i ON i.indrelid = t.oid \
          JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam \
-         WHERE name <> 'tenants' AND m.amname = 'btree' \
+         WHERE name NOT IN ('tenants', 'tenant_tombstones') AND m.amname = 'btree' \
          AND pg_get_indexdef(i.indexrelid, 1, false) <> 'tenant_id'",
     ),
     (
@@ -62,8 +62,8 @@ const POSTGRES_RULES: [(&str, &str); 16] = [
     (
         "the tenant exists; events are checked on their batch, guesses come before any \
          tenant, and the installation's secrets are nobody's",
-        "SELECT name FROM t WHERE name NOT IN ('tenants', 'events', 'event_ids', 'read_logs', 'sign_in_guards', \
-         'server_secrets') \
+        "SELECT name FROM t WHERE name NOT IN ('tenants', 'tenant_tombstones', 'events', \
+         'event_ids', 'read_logs', 'sign_in_guards', 'server_secrets') \
          AND NOT EXISTS \
          (SELECT FROM pg_constraint k WHERE k.conrelid = t.oid AND k.confrelid = 'tenants'::regclass)",
     ),
@@ -173,20 +173,20 @@ const SQLITE_TABLES: &str = "WITH t AS (SELECT m.name, \
 
 const SQLITE_RULES: [(&str, &str); 9] = [
     (
-        "every table but tenants has a tenant and an id that are never null",
-        "SELECT name FROM t WHERE name <> 'tenants' AND 2 <> (SELECT count(*) \
+        "every table but tenants and their tombstones has a tenant and an id that are never null",
+        "SELECT name FROM t WHERE name NOT IN ('tenants', 'tenant_tombstones') AND 2 <> (SELECT count(*) \
          FROM pragma_table_info(t.name) c WHERE c.name IN ('tenant_id', 'id') AND c.\"notnull\")",
     ),
     (
         "the primary key, or beside a row number the first unique key, is (tenant_id, id)",
-        "SELECT name FROM t WHERE name <> 'tenants' AND NOT EXISTS (SELECT 1 \
+        "SELECT name FROM t WHERE name NOT IN ('tenants', 'tenant_tombstones') AND NOT EXISTS (SELECT 1 \
          FROM pragma_index_list(t.name) i WHERE i.origin = CASE numbered WHEN 1 THEN 'u' ELSE 'pk' END \
          AND 'tenant_id,id' = (SELECT group_concat(name) FROM pragma_index_info(i.name)))",
     ),
     (
         "every index begins with the tenant",
         "SELECT i.name FROM t JOIN pragma_index_list(t.name) i JOIN pragma_index_info(i.name) c \
-         WHERE t.name <> 'tenants' AND c.seqno = 0 AND c.name <> 'tenant_id'",
+         WHERE t.name NOT IN ('tenants', 'tenant_tombstones') AND c.seqno = 0 AND c.name <> 'tenant_id'",
     ),
     (
         "unique indexes ignore deleted rows",
@@ -265,6 +265,7 @@ fn shape<E: EntityTrait>() -> (String, BTreeSet<String>) {
 fn entities() -> BTreeMap<String, BTreeSet<String>> {
     BTreeMap::from([
         shape::<entity::tenant::Entity>(),
+        shape::<entity::tenant_tombstone::Entity>(),
         shape::<entity::rate_budget::Entity>(),
         shape::<entity::persisted_operation::Entity>(),
         shape::<entity::identity_provider::Entity>(),

@@ -1,20 +1,13 @@
 //! `pulso doctor`, as an operator runs it.
 
-use std::process::Command;
-
+use crate::support::node::pulso;
 use crate::support::{Backend, TestApp, both_databases};
 
 both_databases! {
     async fn the_doctor_tells_what_the_database_is(app: TestApp) {
         let elsewhere = tempfile::tempdir().unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_pulso"))
-            .arg("doctor")
-            .current_dir(elsewhere.path())
-            .env_clear()
-            .env("DATABASE_URL", app.database.url())
-            .env("PULSO_LOG_LEVEL", "warn")
-            .output()
-            .unwrap();
+        let output =
+            pulso(app.database.url(), elsewhere.path()).arg("doctor").output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
         let expected: &[&str] = match app.database.backend {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use pulso::access::{Permissions, Resource};
+use pulso::db::Value;
 use pulso::graphql::{Caller, Request, catalogue};
 use pulso::record::declare::{Field, RelationKind, Write};
 use pulso::record::{Kind, Record};
@@ -420,5 +421,37 @@ fn value_of(field: &Field) -> Json {
         Kind::Instant => json!("2026-01-01T00:00:00Z"),
         Kind::Id => json!(Uuid::from_u128(1)),
         Kind::Float => panic!("no column is a float"),
+    }
+}
+
+both_databases! {
+    /// Which rows are deleted is what `deletedAt` tells.
+    async fn who_may_not_read_when_it_was_deleted_sees_nothing_deleted(app: TestApp) {
+        let alpha = &app.alpha;
+        let gone = [("deleted_at", Value::Instant(app.app.clock.now()))];
+        let id = app.lead(alpha, "gone", &gone).await;
+        let rule = |rule: &str| json!({ "leads": { "read": "all", "fields": { "deletedAt": rule } } });
+        let plain = app.key_with(alpha, alpha.admin.id, json!({ "leads": { "read": "all" } })).await;
+        let (hidden, masked) = (
+            app.key_with(alpha, alpha.admin.id, rule("hidden")).await,
+            app.key_with(alpha, alpha.admin.id, rule("masked")).await,
+        );
+        for way in ["ONLY", "INCLUDE"] {
+            for query in [
+                format!("{{ leads(deleted: {way}) {{ totalCount }} }}"),
+                format!("{{ lead(id: \"{id}\", deleted: {way}) {{ id }} }}"),
+                format!("{{ leadAggregate(deleted: {way}) {{ count }} }}"),
+                format!("{{ leadGroups(by: [{{ field: SOURCE }}], deleted: {way}) {{ nodes {{ count }} }} }}"),
+            ] {
+                app.data(&plain, &query, json!({})).await;
+                for key in [&hidden, &masked] {
+                    assert_eq!(app.error_code(key, &query, json!({})).await, "FORBIDDEN", "{query}");
+                }
+            }
+        }
+        for key in [&plain, &hidden, &masked] {
+            let count = app.data(key, "{ leads(deleted: EXCLUDE) { totalCount } }", json!({})).await;
+            assert_eq!(count["leads"]["totalCount"], 0);
+        }
     }
 }

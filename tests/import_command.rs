@@ -3,23 +3,21 @@
 use std::process::{Command, Output, Stdio};
 
 use crate::support::importing::{Files, LEADS, assert_step};
-use crate::support::{TestApp, both_databases};
+use crate::support::{TestApp, both_databases, node};
 
 fn pulso(app: &TestApp, files: &Files, more: &[&str]) -> Output {
     command(app, files, more).output().unwrap()
 }
 
 fn command(app: &TestApp, files: &Files, more: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pulso"));
+    let mut command = node::pulso(app.database.url(), files.elsewhere.path());
     command
         .args(["import", "--tenant", "alpha", "--mapping"])
         .arg(files.mapping())
         .args(more)
         .arg(files.folder.path())
-        .current_dir(files.elsewhere.path())
-        .env_clear()
-        .env("DATABASE_URL", app.database.url())
-        .env("PULSO_LOG_LEVEL", "warn");
+        // A command needs the database's address only.
+        .env_remove("PULSO_JWT_SECRET");
     command
 }
 

@@ -38,7 +38,7 @@ fn step_names() -> Vec<String> {
 
 /// One row for every table, parents first: columns, and values in which `{id}` is one id for all of
 /// them and `{now}` an instant. What is left out is nullable or has a default.
-const ROWS: [(&str, &str, &str); 36] = [
+const ROWS: [(&str, &str, &str); 37] = [
     (
         "tenants",
         "id, slug, name, created_at, updated_at",
@@ -196,6 +196,11 @@ const ROWS: [(&str, &str, &str); 36] = [
         "tenant_id, id, provider_id, browser_hash, return_to, created_at, expires_at, user_id",
         "{id}, {id}, {id}, 'digest', 'https://crm.example', {now}, {now}, {id}",
     ),
+    (
+        "tenant_tombstones",
+        "id, slug, purge_at, started_by, started_at",
+        "{id}, 'padaria', {now}, 'schedule', {now}",
+    ),
 ];
 
 /// Where the third step's tables begin in [`ROWS`].
@@ -205,6 +210,14 @@ const LOG_TABLES: usize = 14;
 fn the_id() -> Uuid {
     let millis = u128::try_from(happened_at().timestamp_millis()).unwrap();
     Uuid::from_u128((millis << 80) | (7 << 76) | (2 << 62) | 42)
+}
+
+/// A tenant `padaria` with a row in every table that tenants have rows in; its id.
+pub async fn tenant_with_everything(db: &impl ConnectionTrait) -> Uuid {
+    let (tombstones, rows) = ROWS.split_last().unwrap();
+    assert_eq!(tombstones.0, "tenant_tombstones");
+    fill(db, rows).await;
+    the_id()
 }
 
 async fn fill(db: &impl ConnectionTrait, tables: &[(&str, &str, &str)]) {
@@ -287,6 +300,7 @@ async fn read_every_table(db: &impl ConnectionTrait) {
     read_one::<entity::audit_chain::Entity>(db).await;
     read_one::<entity::audit_seal::Entity>(db).await;
     read_one::<entity::read_log::Entity>(db).await;
+    read_one::<entity::tenant_tombstone::Entity>(db).await;
 }
 
 both_databases! {

@@ -206,3 +206,18 @@ async fn ask(router: &Router, credential: Option<&str>, query: &str) -> Json {
     let body = to_bytes(response.into_body(), 10_000_000).await.unwrap();
     serde_json::from_slice(&body).unwrap()
 }
+
+both_databases! {
+    /// Registered operations are every key's: a right over one's own keys is none over them.
+    async fn who_reaches_own_keys_only_registers_nothing(app: TestApp) {
+        let alpha = &app.alpha;
+        let permissions = json!({ "api_keys": { "read": "own", "create": "own", "update": "own", "delete": "own" } });
+        let own = app.key_with(alpha, alpha.comercial.id, permissions).await;
+        let given = json!({ "document": "{ __typename }", "name": "n" });
+        assert_eq!(app.error_code(&own, REGISTER, given.clone()).await, "FORBIDDEN");
+        let made = app.data(&alpha.admin.key, REGISTER, given).await;
+        let id = json!({ "id": made["persistedOperationRegister"]["id"] });
+        assert_eq!(app.error_code(&own, REMOVE, id.clone()).await, "FORBIDDEN");
+        app.data(&alpha.admin.key, REMOVE, id).await;
+    }
+}

@@ -311,3 +311,35 @@ both_databases! {
         assert_eq!(app.role_refused("pulso_x", EXPLAIN, any).await.0, "UNAUTHENTICATED");
     }
 }
+
+both_databases! {
+    /// Whoever may change roles does not so much as rename one that allows more than they may.
+    async fn a_role_of_those_who_have_more_is_not_relabelled(app: TestApp) {
+        let alpha = &app.alpha;
+        let strong = app.role("strong", json!({ "deals": { "read": "all", "destroy": "all" } })).await;
+        let weak = app.role("weak", json!({ "deals": { "read": "own" } })).await;
+        let permissions = json!({ "roles": { "read": "all", "update": "all" }, "deals": { "read": "own" } });
+        let key = app.key_with(alpha, alpha.comercial.id, permissions).await;
+        for input in [
+            json!({ "name": "harmless" }),
+            json!({ "label": "Estagiário" }),
+            json!({ "description": "nothing much" }),
+            json!({ "permissions": { "deals": { "read": "own" } } }),
+        ] {
+            let refused = app.role_refused(&key, UPDATE, json!({ "id": strong, "input": input })).await;
+            assert_eq!(refused.0, "FORBIDDEN", "{input}");
+        }
+        for permissions in [
+            json!({ "deals": { "read": "all" } }),
+            json!({ "deals": { "read": "own", "update": "own" } }),
+            json!({ "users": { "read": "own" } }),
+            json!({ "*": "all" }),
+        ] {
+            let input = json!({ "permissions": permissions });
+            let refused = app.role_refused(&key, UPDATE, json!({ "id": weak, "input": input })).await;
+            assert_eq!(refused.0, "FORBIDDEN", "{input}");
+        }
+        let input = json!({ "name": "weaker", "label": "Fraco", "permissions": { "roles": { "read": "all" } } });
+        app.data(&key, UPDATE, json!({ "id": weak, "input": input })).await;
+    }
+}

@@ -12,9 +12,9 @@ use pulso::limits;
 use serde_json::{Value as Json, json};
 
 use crate::support::app::now;
-use crate::support::browser::{Browser, Page, parameter};
 use crate::support::issuer::{Issuer, Key};
 use crate::support::seed::{PASSWORD, Person};
+use crate::support::visitor::{Browser, Page, parameter};
 use crate::support::{Backend, Fixture, TestApp, both_databases};
 
 const BEGIN: &str = "http://localhost:8000/auth/oidc/alpha/liar";

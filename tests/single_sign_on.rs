@@ -11,9 +11,9 @@ use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use crate::support::browser::{Browser, OWN, parameter};
 use crate::support::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 use crate::support::seed::{Person, Tenant};
+use crate::support::visitor::{Browser, OWN, parameter};
 use crate::support::{Backend, Fixture, TestApp, both_databases};
 
 const BEGIN: &str = "http://localhost:8000/auth/oidc/alpha/work";

@@ -146,3 +146,23 @@ both_databases! {
         assert_eq!(named(&app.app, "alpha").await.unwrap(), restored);
     }
 }
+
+both_databases! {
+    /// One way of writing instants, whoever writes them.
+    async fn instants_end_with_z_everywhere(app: TestApp) {
+        let query = "{ tenant { createdAt updatedAt } roles { createdAt updatedAt } \
+                     apiKeys { createdAt expiresAt lastUsedAt } rateLimit { resetAt } \
+                     leads { nodes { createdAt } } }";
+        app.lead(&app.alpha, "Maria", &[]).await;
+        let data = app.data(&app.alpha.admin.key, query, json!({})).await;
+        let text = data.to_string();
+        assert!(text.contains("\"resetAt\":\"2026-03-10T12:00:00") && !text.contains("+00:00"), "{text}");
+        assert_eq!(data["tenant"]["createdAt"], "2026-03-02T12:00:00Z");
+        let made = "mutation($at: DateTime) { apiKeyCreate(input: { name: \"k\", role: \"comercial\", \
+                    expiresAt: $at }) { apiKey { expiresAt } } }";
+        for at in [json!("2026-04-01T09:00:00-03:00"), json!(1_775_044_800_000_i64)] {
+            let made = app.data(&app.alpha.admin.key, made, json!({ "at": at })).await;
+            assert_eq!(made["apiKeyCreate"]["apiKey"]["expiresAt"], "2026-04-01T12:00:00Z");
+        }
+    }
+}

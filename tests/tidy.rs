@@ -89,6 +89,12 @@ const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
     ("api/src/identity/single_sign_on/service.rs", "whoever signs in is nobody yet"),
     ("api/src/identity/single_sign_on/store.rs", "as its services"),
     ("api/src/identity/tenant/lifecycle.rs", "the operator turns tenants, for no caller"),
+    (
+        "api/src/identity/tenant/export/service.rs",
+        "the operator takes a tenant along, for no caller; callers do it with their own right",
+    ),
+    ("api/src/identity/tenant/purge/service.rs", "whoever could be asked is locked out for weeks"),
+    ("api/src/identity/tenant/purge/store.rs", "as its service"),
     ("api/src/identity/tenant/service.rs", "the table of tenants belongs to none of them"),
     ("api/src/identity/tenant/store.rs", "as its service"),
     ("api/src/identity/user/service.rs", "a tenant's first user has nobody to permit them"),

@@ -16,7 +16,7 @@ use crate::db::{Db, migrate};
 use crate::error::{Error, Result};
 use crate::goals;
 use crate::graphql::{Graphql, catalogue};
-use crate::identity::{Identity, account};
+use crate::identity::{Identity, account, tenant};
 use crate::mail::{self, Post};
 use crate::rate::{self, Rate};
 use crate::record::change::{Reactors, idempotency};
@@ -116,6 +116,7 @@ impl App {
         self.tasks.spawn(audit::reads::keep_writing(Arc::clone(self)));
         self.spawn(mail::deliver(Arc::clone(self), account::letter::write));
         self.spawn(account::upkeep::keep(Arc::clone(self)));
+        self.spawn(tenant::purge::service::keep(Arc::clone(self)));
         self.spawn(keep_swept(Arc::clone(self)));
     }
 

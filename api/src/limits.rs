@@ -170,6 +170,14 @@ pub const PASSWORD_RESET_WAIT_SECONDS_MAX: i64 = 60 * 60;
 pub const AUDIT_ENTRIES_PER_SEAL: usize = 2_000;
 /// Places that do not agree which verification tells one by one.
 pub const AUDIT_FINDINGS_SHOWN: usize = 20;
+/// Exports of whole tenants that one node makes at the same time.
+pub const TENANT_EXPORTS_AT_ONCE: usize = 1;
+/// Rows of a tenant's export that are read at once.
+pub const EXPORT_PAGE_ROWS: usize = 500;
+/// Bytes after which a file of a tenant's export ends and the next begins.
+pub const EXPORT_FILE_BYTES: usize = 4 * 1024 * 1024;
+/// Rows of a removed tenant that one transaction removes.
+pub const PURGE_ROWS_AT_ONCE: usize = 1_000;
 /// Reads that wait in memory to be written to the log of reads; more are dropped, and said so.
 pub const READ_LOG_ENTRIES_MAX: usize = 50_000;
 /// Waiting reads that are written at once instead of within a second.

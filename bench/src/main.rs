@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is its purpose")]
 
+mod access;
 mod contest;
 mod cpu;
 mod http;
@@ -62,6 +63,7 @@ fn run(options: &Options) -> Outcome<Verdict> {
                 Benchmark::Search => search::run(options).await,
                 Benchmark::Writes => writes::run(options).await,
                 Benchmark::Noisy => noisy::run(options).await,
+                Benchmark::Access => access::run(options).await,
             }
         };
         tokio::select! {

@@ -6,13 +6,14 @@ use std::time::Duration;
 use crate::outcome::Outcome;
 
 pub(crate) const USAGE: &str = "\
-usage: bench <reads | pages | search | writes | noisy> [options]
+usage: bench <reads | pages | search | writes | noisy | access> [options]
 
   reads    nested list and single record beside PostGraphile, pgbench and SQLite
   pages    first page of every order and deep pages at 1,000,000 leads
   search   words in 100,000 contacts
   writes   one update beside pgbench -N; import
   noisy    one tenant's waiting beside another that asks for everything at once
+  access   signing in, API keys beside access tokens, and the price of each row scope
 
 options
   --quick            little data, short rounds, budgets are printed but not judged
@@ -32,6 +33,7 @@ pub(crate) enum Benchmark {
     Search,
     Writes,
     Noisy,
+    Access,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +58,7 @@ impl Options {
             Some("search") => Benchmark::Search,
             Some("writes") => Benchmark::Writes,
             Some("noisy") => Benchmark::Noisy,
+            Some("access") => Benchmark::Access,
             Some(other) => return Err(format!("there is no benchmark {other}\n\n{USAGE}")),
             None => return Err(USAGE.to_owned()),
         };

@@ -10,7 +10,7 @@ use crate::options::Options;
 use crate::outcome::{During as _, Outcome};
 use crate::programs::{Server, ending_with_us, output, run};
 
-/// Signs access tokens, of which the benchmarks use none.
+/// Signs access tokens.
 const SECRET: &str = "a secret of the benchmarks, which guards nothing";
 
 /// The program and the folder that it works in.
@@ -63,6 +63,16 @@ impl Pulso {
 
     /// Starts the server and returns when it is ready.
     pub(crate) fn serve(&self, name: &str, database_url: &str) -> Outcome<Running> {
+        self.serve_with(name, database_url, &[])
+    }
+
+    /// As [`Pulso::serve`], with settings.
+    pub(crate) fn serve_with(
+        &self,
+        name: &str,
+        database_url: &str,
+        settings: &[(&str, &str)],
+    ) -> Outcome<Running> {
         let address = machine::free_address()?;
         let mut command = ending_with_us(&self.program, "TERM");
         self.configure(&mut command, database_url);
@@ -70,7 +80,8 @@ impl Pulso {
             .arg("serve")
             .env("PULSO_HOST", address.ip().to_string())
             .env("PULSO_PORT", address.port().to_string())
-            .env("PULSO_SHUTDOWN_GRACE_MS", "0");
+            .env("PULSO_SHUTDOWN_GRACE_MS", "0")
+            .envs(settings.iter().copied());
         let mut server = Server::start(name, &mut command, &self.folder, "TERM")?;
         server.wait_until(|| is_ready(address, "/readyz"))?;
         Ok(Running { server, address })

@@ -37,6 +37,7 @@ pub mod session;
 pub mod sign_in_flow;
 pub mod sign_in_guard;
 pub mod tenant;
+pub mod tenant_tombstone;
 pub mod user;
 pub mod user_identity;
 pub mod user_role;

@@ -16,6 +16,7 @@ mod m20261122_000006_access;
 mod m20261122_000007_audit;
 mod m20261122_000008_limits;
 mod m20261122_000010_identity_providers;
+mod m20261122_000011_tenant_export;
 mod m20261122_000012_server_secrets;
 mod m20261122_000013_goals;
 pub mod partitions;
@@ -54,6 +55,7 @@ pub fn steps() -> Vec<Step> {
         step!(m20261122_000007_audit),
         step!(m20261122_000008_limits),
         step!(m20261122_000010_identity_providers),
+        step!(m20261122_000011_tenant_export),
         step!(m20261122_000012_server_secrets),
         step!(m20261122_000013_goals),
     ]

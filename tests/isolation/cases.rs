@@ -205,12 +205,12 @@ pub const CASES: &[Case] = &[
     Case {
         name: "roleUpdate",
         with: |target| format!("(id: \"{}\", input: {{ label: \"Outro\" }})", target.role),
-        // Roles are the tenant's; a label hands nothing out.
+        // Roles are the tenant's, and the role that is tried allows more than the own-scope user may.
         gets: [
             Refused("UNAUTHENTICATED"),
             Refused("NOT_FOUND"),
             Refused("FORBIDDEN"),
-            Answer,
+            Denied("FORBIDDEN"),
             Answer,
         ],
     },
@@ -260,17 +260,18 @@ pub const CASES: &[Case] = &[
     Case {
         name: "persistedOperationRegister",
         with: |target| format!("(document: \"{{ a: __typename }}\", name: \"{}\")", target.fresh),
-        gets: OF_THE_TENANT,
+        // Operations are the whole tenant's.
+        gets: [Refused("UNAUTHENTICATED"), Own, Refused("FORBIDDEN"), Refused("FORBIDDEN"), Answer],
     },
     Case {
         name: "persistedOperationRemove",
         with: |target| format!("(id: \"{}\")", target.operation),
-        // Operations are the tenant's.
+        // Operations are the whole tenant's.
         gets: [
             Refused("UNAUTHENTICATED"),
             Refused("NOT_FOUND"),
             Refused("FORBIDDEN"),
-            Answer,
+            Refused("FORBIDDEN"),
             Answer,
         ],
     },

@@ -29,6 +29,11 @@ const ROUTES: &[(&str, u16, &str)] = &[
         404,
         "the same; a way back is its browser's alone: single_sign_on.rs, sign_in_attacks.rs",
     ),
+    (
+        "/api/v1/tenant/export",
+        405,
+        "it is asked for by POST; tests/tenant_export.rs says who gets what",
+    ),
     ("/livez", 200, "says that the process lives"),
     ("/readyz", 200, "says which parts are ready"),
     ("/metrics", 200, "counts of the process, without tenants; not for the open network"),

@@ -20,6 +20,11 @@ const TASKS: &[(&str, &str, &str)] = &[
     ("api/src/app.rs", "audit::reads::keep_writing", "each read into its own tenant's log"),
     ("api/src/app.rs", "mail::deliver", "each mail to a person of its own tenant"),
     ("api/src/app.rs", "account::upkeep::keep", "removes what has ended, by its age alone"),
+    (
+        "api/src/app.rs",
+        "tenant::purge::service::keep",
+        "the rows of tenants that are to be removed; tests/tenant_purge.rs has its round",
+    ),
     ("api/src/app.rs", "keep_swept", "removes what has expired, by its age alone"),
     ("api/src/app.rs", "async", "App::spawn itself"),
     ("api/src/db/lease.rs", "clean", "a connection, no rows"),

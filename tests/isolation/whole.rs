@@ -35,17 +35,8 @@ impl TestApp {
     /// All rows of a tenant, in every table that has tenants.
     pub async fn whole(&self, tenant: &Tenant) -> Whole {
         let postgres = self.database.backend == Backend::Postgres;
-        let tables = if postgres {
-            "SELECT CAST(c.relname AS text) FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid \
-             WHERE a.attname = 'tenant_id' AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
-             AND CAST(? AS uuid) IS NOT NULL"
-        } else {
-            "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c \
-             WHERE m.type = 'table' AND c.name = 'tenant_id' AND ? IS NOT NULL"
-        };
         let mut whole = BTreeMap::new();
-        for table in self.read_sql(tenant, tables, Vec::new()).await {
-            let table = table.text(0).unwrap().unwrap();
+        for table in self.tables_of_tenants().await {
             let row = if postgres {
                 format!("CAST(to_jsonb(t.*) - '{NOT_COMPARED}' AS text)")
             } else {

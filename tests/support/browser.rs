@@ -1,175 +1,244 @@
-//! A browser between Pulso and an identity provider: it keeps cookies, follows where it is led, and
-//! fills in forms. Requests for Pulso go through the router, the others over the network.
+//! A real browser without a window, driven over its DevTools protocol: what a page may do, what it
+//! keeps, and what it complains about. It reaches this machine and nothing else.
 
-use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::Body;
-use axum::http::{HeaderMap, Request, StatusCode, header};
-use reqwest::redirect::Policy;
+use futures::{SinkExt as _, StreamExt as _};
 use serde_json::{Value as Json, json};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-use super::TestApp;
+/// Where tests find a Chromium; `cargo xtask test` sets it.
+const VARIABLE: &str = "PULSO_TEST_BROWSER";
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
-/// Where tests have Pulso: the default of `public_url`.
-pub const OWN: &str = "http://localhost:8000";
-const STEPS_MAX: usize = 20;
+const SWITCHES: [&str; 12] = [
+    "--headless=new",
+    // Its own fence needs rights that a build machine may not give.
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-extensions",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
+    "--remote-debugging-port=0",
+];
 
-pub struct Browser<'a> {
-    app: &'a TestApp,
-    client: reqwest::Client,
-    /// By site.
-    cookies: BTreeMap<String, BTreeMap<String, String>>,
-    /// Where it has been led, oldest first.
-    pub trail: Vec<String>,
+/// A running browser with a profile of its own; killed when it is dropped.
+pub struct Browser {
+    process: Child,
+    wire: Arc<Mutex<Wire>>,
+    _profile: TempDir,
 }
 
-/// A page, or the way to another.
+/// A tab.
 pub struct Page {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub location: Option<String>,
-    pub text: String,
+    wire: Arc<Mutex<Wire>>,
+    session: String,
 }
 
-impl<'a> Browser<'a> {
-    pub fn new(app: &'a TestApp) -> Self {
-        let client = reqwest::Client::builder().redirect(Policy::none()).no_proxy();
-        let client = client.build().unwrap();
-        Self { app, client, cookies: BTreeMap::new(), trail: Vec::new() }
+struct Wire {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    last_id: u64,
+    /// What was told meanwhile.
+    events: Vec<Json>,
+}
+
+impl Browser {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests are told where the browser is by the environment"
+    )]
+    pub async fn start() -> Self {
+        let program = std::env::var(VARIABLE).unwrap_or_default();
+        assert!(
+            !program.is_empty(),
+            "this test needs Chromium: run it with `cargo xtask test`, which finds or installs one, \
+             or set {VARIABLE}"
+        );
+        let profile = tempfile::tempdir().unwrap();
+        let mut process = Command::new(&program)
+            .args(SWITCHES)
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .env("HOME", profile.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program}: {error}"));
+        let mut words = BufReader::new(process.stderr.take().unwrap()).lines();
+        let listens = words
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| Some(line.strip_prefix("DevTools listening on ")?.to_owned()));
+        let address = listens.unwrap_or_else(|| panic!("{program} did not start"));
+        // Whoever does not listen to its complaints stops it.
+        std::thread::spawn(move || words.map_while(Result::ok).for_each(drop));
+        let (socket, _) = connect_async(address).await.unwrap();
+        let wire = Arc::new(Mutex::new(Wire { socket, last_id: 0, events: Vec::new() }));
+        Self { process, wire, _profile: profile }
     }
 
-    /// One step.
-    pub async fn open(&mut self, url: &str) -> Page {
-        self.send(url, None).await
-    }
-
-    async fn send(&mut self, url: &str, form: Option<&[(&str, &str)]>) -> Page {
-        self.trail.push(url.to_owned());
-        let site = site(url);
-        let kept = self.cookies.entry(site.clone()).or_default();
-        let kept: Vec<String> =
-            kept.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let cookie = kept.join("; ");
-        let page = if let Some(path) = url.strip_prefix(OWN) {
-            let path = if path.is_empty() { "/" } else { path };
-            let request = Request::get(path)
-                .header(header::COOKIE, cookie)
-                .header(header::HOST, "localhost:8000");
-            let answer = self.app.request(request.body(Body::empty()).unwrap()).await;
-            Page::of(answer.status, answer.headers.clone(), answer.text())
-        } else {
-            let request = match form {
-                Some(form) => self.client.post(url).form(form),
-                None => self.client.get(url),
-            };
-            let answer = request.header(header::COOKIE, cookie).send().await.unwrap();
-            let (status, headers) = (answer.status(), answer.headers().clone());
-            Page::of(status, headers, answer.text().await.unwrap())
-        };
-        self.keep(&site, &page.headers);
+    /// Opens an address in a tab of its own and waits until it is loaded.
+    pub async fn open(&self, url: &str) -> Page {
+        let mut wire = self.wire.lock().await;
+        let made = wire.ask(None, "Target.createTarget", json!({ "url": "about:blank" })).await;
+        let attach = json!({ "targetId": made["targetId"], "flatten": true });
+        let attached = wire.ask(None, "Target.attachToTarget", attach).await;
+        let session = attached["sessionId"].as_str().unwrap().to_owned();
+        for domain in ["Page", "Runtime", "Log", "Network"] {
+            wire.ask(Some(&session), &format!("{domain}.enable"), json!({})).await;
+        }
+        drop(wire);
+        let page = Page { wire: Arc::clone(&self.wire), session };
+        page.go(url).await;
         page
-    }
-
-    fn keep(&mut self, site: &str, headers: &HeaderMap) {
-        let kept = self.cookies.entry(site.to_owned()).or_default();
-        for line in headers.get_all(header::SET_COOKIE) {
-            let line = line.to_str().unwrap();
-            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
-            if value.is_empty() || line.contains("Max-Age=0") {
-                kept.remove(name);
-            } else {
-                kept.insert(name.to_owned(), value.to_owned());
-            }
-        }
-    }
-
-    /// Follows to the first page that leads nowhere, or to the first address that begins so.
-    pub async fn follow(&mut self, from: &str, until: &str) -> (String, Page) {
-        let page = self.open(from).await;
-        self.follow_on((from.to_owned(), page), until).await
-    }
-
-    async fn follow_on(&mut self, mut at: (String, Page), until: &str) -> (String, Page) {
-        for _step in 0..STEPS_MAX {
-            let Some(location) = at.1.location.clone() else { return at };
-            let base = reqwest::Url::parse(&at.0).unwrap();
-            let next = String::from(base.join(&location).unwrap());
-            let is_way = next.starts_with(&format!("{OWN}/auth/"));
-            if next.starts_with(until) && (!is_way || until.contains("/callback")) {
-                return (next, at.1);
-            }
-            let page = self.open(&next).await;
-            at = (next, page);
-        }
-        panic!("led around in circles: {:?}", self.trail);
-    }
-
-    /// Signs in at the provider's form as `name` and agrees to what is asked, as far as the address
-    /// that begins with `until`.
-    pub async fn sign_in(&mut self, from: &str, name: &str, until: &str) -> (String, Page) {
-        let at = self.follow(from, until).await;
-        self.fill_in(at, name, until).await
-    }
-
-    /// As [`Browser::sign_in`], from the provider's form as far as the address that leads back.
-    pub async fn come_back_as(&mut self, name: &str, from: &str) -> String {
-        let until = format!("{from}/callback");
-        let at = self.follow(from, &until).await;
-        self.fill_in(at, name, &until).await.0
-    }
-
-    async fn fill_in(&mut self, mut at: (String, Page), name: &str, until: &str) -> (String, Page) {
-        for _form in 0..3 {
-            let Some(action) = between(&at.1.text, "action=\"", "\"") else { return at };
-            let prompt = between(&at.1.text, "name=\"prompt\" value=\"", "\"").unwrap();
-            let form = [("prompt", prompt.as_str()), ("login", name), ("password", "any")];
-            let page = self.send(&action, Some(&form)).await;
-            at = self.follow_on((action, page), until).await;
-        }
-        at
-    }
-
-    /// What a page of Pulso asks, by its cookies alone.
-    pub async fn ask(&self, query: &str) -> Json {
-        let kept = &self.cookies[&site(OWN)];
-        let kept: Vec<String> =
-            kept.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let request = Request::post("/graphql")
-            .header(header::CONTENT_TYPE, "application/json")
-            .header(header::HOST, "localhost:8000")
-            .header(header::ORIGIN, OWN)
-            .header("x-session-mode", "cookie")
-            .header(header::COOKIE, kept.join("; "))
-            .body(Body::from(json!({ "query": query }).to_string()))
-            .unwrap();
-        self.app.request(request).await.json()
-    }
-
-    /// The names of what it keeps of Pulso.
-    pub fn own_cookies(&self) -> Vec<&str> {
-        self.cookies.get(&site(OWN)).into_iter().flatten().map(|(name, _)| name.as_str()).collect()
     }
 }
 
 impl Page {
-    fn of(status: StatusCode, headers: HeaderMap, text: String) -> Self {
-        let location = headers.get(header::LOCATION);
-        let location = location.map(|value| value.to_str().unwrap().to_owned());
-        Self { status, headers, location, text }
+    /// Leads the tab to an address and waits until it is loaded.
+    pub async fn go(&self, url: &str) {
+        let mut wire = self.wire.lock().await;
+        let went = wire.ask(Some(&self.session), "Page.navigate", json!({ "url": url })).await;
+        assert!(went.get("errorText").is_none(), "{url}: {went}");
+        wire.hear(&self.session, "Page.loadEventFired").await;
+    }
+
+    /// What an expression comes to, promises awaited; it must not throw.
+    #[track_caller]
+    pub fn evaluate(&self, expression: &str) -> impl Future<Output = Json> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let asked = json!({
+                "expression": expression,
+                "awaitPromise": true,
+                "returnByValue": true,
+                "userGesture": true,
+            });
+            let mut wire = self.wire.lock().await;
+            let mut answer = wire.ask(Some(&self.session), "Runtime.evaluate", asked).await;
+            let thrown = answer.get("exceptionDetails");
+            assert!(thrown.is_none(), "{caller}: {expression}\n{thrown:#?}");
+            answer["result"]["value"].take()
+        }
+    }
+
+    /// Waits until an expression is true.
+    #[track_caller]
+    pub fn until(&self, expression: &str) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let asking = async {
+                while self.evaluate(expression).await != json!(true) {
+                    tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+                }
+            };
+            let so = tokio::time::timeout(ANSWER_WITHIN, asking).await;
+            assert!(so.is_ok(), "{caller}: never true: {expression}");
+        }
+    }
+
+    /// A GraphQL operation, sent by the page itself to its own server with its session's cookies.
+    pub async fn graphql(&self, query: &str) -> Json {
+        let body = json!({ "query": query }).to_string();
+        self.evaluate(&format!(
+            "fetch('/graphql', {{ method: 'POST', body: {}, headers: {{ \
+             'content-type': 'application/json', accept: 'application/json', \
+             'x-session-mode': 'cookie' }} }}).then(answer => answer.json())",
+            json!(body)
+        ))
+        .await
+    }
+
+    /// The cookies that the tab would send to an address, with what scripts cannot see of them.
+    pub async fn cookies(&self, url: &str) -> Vec<Json> {
+        let mut answer = self.ask("Network.getCookies", json!({ "urls": [url] })).await;
+        serde_json::from_value(answer["cookies"].take()).unwrap()
+    }
+
+    /// One command of the protocol, for this tab.
+    pub async fn ask(&self, method: &str, given: Json) -> Json {
+        self.wire.lock().await.ask(Some(&self.session), method, given).await
+    }
+
+    /// Errors that the tab has told of so far: uncaught ones, those written to its console, resources
+    /// that could not be loaded, and what its policy forbade.
+    pub async fn complaints(&self) -> Vec<String> {
+        // Whatever was on its way is heard by the time of this answer.
+        self.evaluate("null").await;
+        let wire = self.wire.lock().await;
+        let own = wire.events.iter().filter(|event| event["sessionId"] == self.session.as_str());
+        own.filter_map(|event| {
+            let told = &event["params"];
+            match event["method"].as_str()? {
+                "Runtime.exceptionThrown" => Some(told["exceptionDetails"].to_string()),
+                "Runtime.consoleAPICalled" if told["type"] == "error" => {
+                    Some(told["args"].to_string())
+                }
+                "Log.entryAdded" if told["entry"]["level"] == "error" => {
+                    Some(told["entry"].to_string())
+                }
+                _ => None,
+            }
+        })
+        .collect()
     }
 }
 
-fn site(url: &str) -> String {
-    reqwest::Url::parse(url).unwrap().origin().ascii_serialization()
+impl Wire {
+    async fn ask(&mut self, session: Option<&str>, method: &str, given: Json) -> Json {
+        self.last_id += 1;
+        let id = self.last_id;
+        let mut command = json!({ "id": id, "method": method, "params": given });
+        if let Some(session) = session {
+            command["sessionId"] = json!(session);
+        }
+        self.socket.send(Message::text(command.to_string())).await.unwrap();
+        loop {
+            let mut told = self.next().await;
+            if told["id"] == id {
+                assert!(told.get("error").is_none(), "{method}: {told}");
+                return told["result"].take();
+            }
+            self.events.push(told);
+        }
+    }
+
+    /// Waits for an event of a tab that has not been heard yet.
+    async fn hear(&mut self, session: &str, method: &str) {
+        let is_it = |told: &Json| told["method"] == method && told["sessionId"] == session;
+        loop {
+            if let Some(place) = self.events.iter().position(is_it) {
+                self.events.remove(place);
+                return;
+            }
+            let told = self.next().await;
+            self.events.push(told);
+        }
+    }
+
+    async fn next(&mut self) -> Json {
+        let told = tokio::time::timeout(ANSWER_WITHIN, self.socket.next()).await;
+        let told = told.expect("the browser does not answer").expect("the browser left").unwrap();
+        serde_json::from_str(told.to_text().unwrap()).unwrap()
+    }
 }
 
-/// A parameter of an address.
-pub fn parameter(url: &str, name: &str) -> Option<String> {
-    let url = reqwest::Url::parse(url).unwrap();
-    url.query_pairs().find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
-}
-
-fn between(text: &str, before: &str, after: &str) -> Option<String> {
-    let (_, rest) = text.split_once(before)?;
-    Some(rest.split_once(after)?.0.to_owned())
+impl Drop for Browser {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
 }

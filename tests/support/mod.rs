@@ -7,11 +7,14 @@ pub mod data;
 pub mod database;
 pub mod importing;
 pub mod issuer;
+pub mod node;
 pub mod provider;
 pub mod reads;
 pub mod rows;
 pub mod seed;
 pub mod sources;
+pub mod tenant_tables;
+pub mod visitor;
 pub mod writing;
 
 pub use app::{TestApp, now};

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value as Json, json};
 
-use super::browser::OWN;
+use super::visitor::OWN;
 
 /// Where it is installed; `cargo xtask test` installs it and sets this.
 const FOLDER_VARIABLE: &str = "PULSO_TEST_OIDC_PROVIDER";

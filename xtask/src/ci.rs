@@ -6,15 +6,17 @@ use std::process::{Command, Stdio};
 
 use crate::postgres::{self, Cluster};
 use crate::run::{Outcome, cargo, run, step};
-use crate::{provider, schema, smoke};
+use crate::{browser, provider, schema, smoke};
 
 pub(crate) fn run_all() -> Outcome {
     lint()?;
     let identity_provider = step("identity provider", provider::install)?;
+    let browser = browser::find_or_install();
     let cluster = step("throw-away PostgreSQL", Cluster::for_tests)?;
     let tested = step("tests on SQLite and PostgreSQL", || {
         run(cargo(&["test", "--workspace"])
             .env(provider::FOLDER_VARIABLE, &identity_provider)
+            .env(browser::TEST_BROWSER_VARIABLE, browser.unwrap_or_default())
             .env(postgres::TEST_URL_VARIABLE, cluster.url()))
     });
     cluster.stop()?;

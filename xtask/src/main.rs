@@ -11,9 +11,10 @@
     reason = "build commands read the environment and measure real time; nothing here is the product"
 )]
 
+mod apt;
+mod browser;
 mod ci;
 mod http;
-mod packages;
 mod postgres;
 mod provider;
 mod run;
@@ -40,7 +41,8 @@ cargo xtask COMMAND
 
 Tests need PostgreSQL 15 or newer. Set PULSO_TEST_POSTGRES_URL to use a server of yours (its user
 must be allowed to create databases); otherwise one is found or installed, started and removed.
-Sign-ins are tested against an identity provider from npm, which is put into the target folder.";
+Sign-ins are tested against an identity provider from npm, which is put into the target folder.
+A few need Chromium: PULSO_TEST_BROWSER names yours; otherwise it is found or installed too.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -74,10 +76,12 @@ fn main() -> ExitCode {
 
 fn test(arguments: &[&str]) -> Outcome {
     let identity_provider = provider::install()?;
+    let browser = browser::find_or_install();
     let cluster = Cluster::for_tests()?;
     let outcome = run(cargo(&["test", "--workspace"])
         .args(arguments)
         .env(provider::FOLDER_VARIABLE, identity_provider)
+        .env(browser::TEST_BROWSER_VARIABLE, browser.unwrap_or_default())
         .env(postgres::TEST_URL_VARIABLE, cluster.url()));
     cluster.stop()?;
     outcome

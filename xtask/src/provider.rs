@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::packages;
+use crate::apt;
 use crate::run::{Outcome, debug_folder, output};
 
 /// Where the tests find it.
@@ -34,7 +34,7 @@ pub(crate) fn install() -> Outcome<PathBuf> {
     if fs::read_to_string(&note).is_ok_and(|installed| installed == wanted) {
         return Ok(folder);
     }
-    packages::ensure("npm", "npm")?;
+    apt::ensure("npm", "npm")?;
     println!("installing {wanted}");
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     fs::create_dir_all(&folder).map_err(failed)?;

@@ -56,6 +56,10 @@ pub enum TenantCommand {
     },
     /// Take a deletion back
     Restore { slug: String },
+    /// Remove a deleted tenant for good, whose waiting period is over (the server does so by itself)
+    Purge { slug: String },
+    /// List the tenants that were removed for good
+    Purged,
 }
 
 #[derive(Debug, Args)]
@@ -209,6 +213,8 @@ pub async fn execute(app: &Arc<App>, command: Admin) -> Result<Answer> {
         }
         Admin::Secrets(SecretsCommand::Rotate) => rotate_secrets(app).await,
         Admin::Tenant(TenantCommand::Restore { slug }) => turn(app, &slug, Turn::Restore).await,
+        Admin::Tenant(TenantCommand::Purge { slug }) => purge(app, &slug).await,
+        Admin::Tenant(TenantCommand::Purged) => list_purged(app).await,
         Admin::User(UserCommand::Create(args)) => create_user(app, args).await,
         Admin::Key(KeyCommand::Create(args)) => create_key(app, args).await,
         Admin::Key(KeyCommand::List { tenant }) => list_keys(app, &tenant).await,
@@ -251,6 +257,22 @@ async fn list_tenants(app: &Arc<App>) -> Result<Answer> {
         )
     });
     Ok(Answer::table("slug\tname\ttime zone\tcurrency\tlanguage\tid\tstate", rows))
+}
+
+async fn purge(app: &Arc<App>, slug: &str) -> Result<Answer> {
+    let tombstone = tenant::purge::service::purge_named(app, slug).await?;
+    let note = format!("Tenant \"{slug}\" is removed for good. Rows removed, by table:");
+    Ok(Answer::new(tombstone.removed.to_string(), note))
+}
+
+async fn list_purged(app: &Arc<App>) -> Result<Answer> {
+    let tombstones = tenant::purge::service::tombstones(app).await?;
+    let rows = tombstones.into_iter().map(|tombstone| {
+        let ended = tombstone.purged_at.map_or("under way".to_owned(), |at| shown(Some(at)));
+        let (slug, by, removed) = (tombstone.slug, tombstone.started_by, tombstone.removed);
+        format!("{slug}\t{}\t{ended}\t{by}\t{removed}", tombstone.id)
+    });
+    Ok(Answer::table("slug\tid\tremoved at\tby\trows", rows))
 }
 
 async fn turn(app: &Arc<App>, slug: &str, turn: Turn) -> Result<Answer> {

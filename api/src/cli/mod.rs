@@ -9,6 +9,7 @@ pub mod admin;
 pub mod bi_role;
 mod demo;
 mod doctor;
+mod export;
 mod flags;
 mod goals;
 mod import;
@@ -97,6 +98,13 @@ enum Command {
         #[command(subcommand)]
         command: goals::Goals,
     },
+    /// Write everything of one tenant into a file, as of one moment
+    Export {
+        #[command(flatten)]
+        flags: CommandFlags,
+        #[command(flatten)]
+        args: export::ExportArgs,
+    },
     /// Compute again what is sealed, and tell where it does not agree
     Verify {
         #[command(flatten)]
@@ -177,35 +185,34 @@ async fn dispatch(cli: Cli) -> Done {
         Some(Command::Serve { flags }) => serve::run(flags).await,
         Some(Command::Migrate { flags, step }) => migrate::run(flags, step).await,
         Some(Command::Admin { flags, command }) => {
-            let app = open(flags).await?;
-            let done = admin::run(&app, command).await;
-            app.stop(ENDING).await;
-            Ok(done?)
+            over(flags, async |app| Ok(admin::run(app, command).await?)).await
         }
         Some(Command::Demo { flags, args }) => demo::run(flags, args).await,
         Some(Command::Import { flags, args }) => {
             let prepared = args.prepare()?;
-            let app = open(flags).await?;
-            let done = import::run(&app, &prepared, args).await;
-            app.stop(ENDING).await;
-            done
+            over(flags, async |app| import::run(app, &prepared, args).await).await
         }
         Some(Command::Goals { flags, command }) => {
-            let app = open(flags).await?;
-            let done = goals::run(&app, command).await;
-            app.stop(ENDING).await;
-            done
+            over(flags, async |app| goals::run(app, command).await).await
+        }
+        Some(Command::Export { flags, args }) => {
+            over(flags, async |app| export::run(app, args).await).await
         }
         Some(Command::Verify { flags, what }) => {
-            let app = open(flags).await?;
-            let done = verify::run(&app, what).await;
-            app.stop(ENDING).await;
-            done
+            over(flags, async |app| verify::run(app, what).await).await
         }
         Some(Command::Schema) => print(crate::graphql::Graphql::build()?.sdl().trim_end()),
         Some(Command::Doctor { example: true, .. }) => print(crate::config::example().trim_end()),
         Some(Command::Doctor { example: false, flags }) => doctor::run(flags).await,
     }
+}
+
+/// Runs a command over the App of its settings, and ends it well however the command ended.
+async fn over(flags: CommandFlags, run: impl AsyncFnOnce(&Arc<App>) -> Done) -> Done {
+    let app = open(flags).await?;
+    let done = run(&app).await;
+    app.stop(ENDING).await;
+    done
 }
 
 /// The configuration, the database and the App of a command that is not `serve`: no background

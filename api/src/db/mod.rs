@@ -17,6 +17,7 @@ pub mod partitions;
 mod pipeline;
 mod pool;
 mod row;
+pub mod tables;
 mod tls;
 mod value;
 

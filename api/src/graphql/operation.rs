@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use super::account::Account;
 use super::catalogue::catalogue;
 use super::{Caller, errors};
+use crate::access::Resource;
 use crate::ctx::Ctx;
 use crate::db::{Conn, EngineRead};
 use crate::error::{Code, Error, Result, say};
@@ -294,6 +295,10 @@ impl OperationState {
         }
         self.count(&conn);
         conn.commit().await?;
+        if planned.is_about_people() {
+            // Who may do what has changed: felt at once here, and within a second elsewhere.
+            ctx.app.identity.forget(&ctx.app, ctx.tenant_id()).await;
+        }
         Ok(text)
     }
 }
@@ -302,6 +307,17 @@ impl OperationState {
 enum Planned {
     Engine(PlannedWrite),
     Verb(&'static Verb, Box<One>),
+}
+
+impl Planned {
+    /// Whether it writes what a caller's rights follow from.
+    fn is_about_people(&self) -> bool {
+        let resource = match self {
+            Self::Engine(planned) => planned.record().resource,
+            Self::Verb(verb, _) => (verb.answer)().resource,
+        };
+        [Resource::Users, Resource::OrgUnits].contains(&resource)
+    }
 }
 
 /// `@idempotent(key:)` on the field, else the request's `Idempotency-Key`.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Object, Result, SimpleObject};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::Caller;
 use super::operation::OperationState;
+use crate::identity::graphql::Instant;
 
 #[derive(Default)]
 pub(crate) struct RateLimitQuery;
@@ -27,7 +28,7 @@ impl RateLimitQuery {
         Ok(Some(RateLimit {
             limit: number(standing.limit),
             remaining: number(standing.remaining),
-            reset_at: now + full_in,
+            reset_at: Instant(now + full_in),
             cost: number(state.account.points()),
             policy: standing.bucket.as_str(),
         }))
@@ -43,7 +44,7 @@ struct RateLimit {
     /// Points that are left.
     remaining: i32,
     /// When all points are there again; they come back steadily.
-    reset_at: DateTime<Utc>,
+    reset_at: Instant,
     /// Points that this operation cost.
     cost: i32,
     /// Whose limit it is: key, user, tenant or address.

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
-use chrono::{DateTime, Utc};
 use moka::future::Cache;
 use uuid::Uuid;
 
 use super::{Caller, Refusal, field_error};
 use crate::ctx::Ctx;
 use crate::error::{self, Error, say};
+use crate::identity::graphql::Instant;
 use crate::identity::persisted_operation::service::{self, PersistedOperation};
 use crate::limits;
 
@@ -150,7 +150,7 @@ struct RegisteredOperation {
     /// What a client sends as `extensions.persistedQuery.sha256Hash` instead of the document.
     sha256_hash: String,
     document: String,
-    created_at: DateTime<Utc>,
+    created_at: Instant,
 }
 
 impl From<PersistedOperation> for RegisteredOperation {
@@ -160,7 +160,7 @@ impl From<PersistedOperation> for RegisteredOperation {
             name: operation.name,
             sha256_hash: operation.sha256_hash,
             document: operation.document,
-            created_at: operation.created_at,
+            created_at: Instant(operation.created_at),
         }
     }
 }

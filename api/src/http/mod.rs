@@ -19,6 +19,7 @@ mod schema;
 pub mod server;
 mod session;
 mod sign_in;
+mod tenant_export;
 mod websocket;
 
 use std::sync::Arc;
@@ -28,7 +29,7 @@ use axum::Router;
 use axum::extract::{FromRef, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{MethodRouter, any, get, post};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
@@ -69,6 +70,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Door>)> {
         ("/api/v2/analytics/goals/seller/{seller_id}", get(goals::handle)),
         ("/auth/oidc/{tenant}/{provider}", get(sign_in::begin)),
         ("/auth/oidc/{tenant}/{provider}/callback", get(sign_in::finish)),
+        ("/api/v1/tenant/export", post(tenant_export::handle)),
         ("/livez", get(health::live)),
         ("/readyz", get(health::ready)),
         ("/metrics", get(health::metrics)),

@@ -1,6 +1,10 @@
 //! `me`.
 
-use async_graphql::{Context, ID, Object, Result, SimpleObject};
+use async_graphql::{
+    Context, ID, InputValueError, InputValueResult, Object, Result, Scalar, ScalarType,
+    SimpleObject, Value,
+};
+use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
 use super::{tenant, user};
@@ -93,6 +97,32 @@ struct Permission {
     resource: &'static str,
     action: &'static str,
     scope: &'static str,
+}
+
+/// An instant as records show and read theirs: RFC 3339 in UTC with `Z`; also epoch milliseconds.
+pub(crate) struct Instant(pub(crate) DateTime<Utc>);
+
+#[Scalar(name = "DateTime", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
+impl ScalarType for Instant {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match &value {
+            Value::String(text) => Ok(Self(text.parse()?)),
+            Value::Number(number) => {
+                let at = number.as_i64().and_then(DateTime::from_timestamp_millis);
+                at.map(Self).ok_or_else(|| InputValueError::expected_type(value))
+            }
+            Value::Null
+            | Value::Boolean(_)
+            | Value::Binary(_)
+            | Value::Enum(_)
+            | Value::List(_)
+            | Value::Object(_) => Err(InputValueError::expected_type(value)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
+    }
 }
 
 /// The caller of a field that needs somebody.

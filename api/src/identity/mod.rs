@@ -42,6 +42,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::future::Cache;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use crate::access::Actor;
@@ -64,9 +65,11 @@ pub struct Identity {
     passwords: Passwords,
     /// By SHA-256 of the credential, so that memory holds no secret.
     resolved: Cache<[u8; 32], Resolved>,
-    /// Sessions and users of whom what was resolved until then is asked again.
+    /// Sessions, users and tenants of whom what was resolved until then is asked again.
     forgotten: Cache<Uuid, DateTime<Utc>>,
     pub(crate) issuers: Issuers,
+    /// Each holds a connection and a snapshot for as long as its reader takes.
+    exports: Arc<Semaphore>,
 }
 
 impl Identity {
@@ -77,6 +80,7 @@ impl Identity {
         Self {
             issuers: Issuers::new(private_providers),
             signer: Signer::new(jwt_secret, previous),
+            exports: Arc::new(Semaphore::new(limits::TENANT_EXPORTS_AT_ONCE)),
             refresh: RefreshKeys::new(jwt_secret, previous),
             passwords: Passwords::new(),
             resolved: Cache::builder()
@@ -138,16 +142,22 @@ impl Identity {
 }
 
 impl Identity {
-    /// Makes this node ask anew what the credentials of a session or user mean: to be called when
-    /// one of them was taken away and the transaction is committed. Other nodes feel it when what
-    /// they remember ends.
-    pub async fn forget(&self, app: &App, session_or_user: Uuid) {
-        self.forgotten.insert(session_or_user, app.clock.now()).await;
+    /// Makes this node ask anew what the credentials of a session, a user or a whole tenant mean: to
+    /// be called when one of them was taken away and the transaction is committed. Other nodes feel
+    /// it when what they remember ends.
+    pub async fn forget(&self, app: &App, session_user_or_tenant: Uuid) {
+        self.forgotten.insert(session_user_or_tenant, app.clock.now()).await;
+    }
+
+    /// Room for one more export of a tenant; RATE_LIMITED where there is none.
+    fn export_slot(&self) -> Result<OwnedSemaphorePermit> {
+        let slot = Arc::clone(&self.exports).try_acquire_owned();
+        slot.map_err(|_none_is_free| tenant::export::service::no_room())
     }
 
     async fn is_forgotten(&self, resolved: &Resolved) -> bool {
         let actor = &resolved.actor;
-        for id in actor.session_id.into_iter().chain([actor.user_id]) {
+        for id in actor.session_id.into_iter().chain([actor.user_id, actor.tenant_id]) {
             if self.forgotten.get(&id).await.is_some_and(|at| resolved.read_at <= at) {
                 return true;
             }

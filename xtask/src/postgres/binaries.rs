@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::is_ours;
-use crate::packages::{install_by_apt, succeeds};
+use crate::apt::{self, succeeds};
 use crate::run::{Outcome, output};
 
 const OLDEST_VERSION: u32 = 15;
@@ -18,7 +18,7 @@ pub(super) fn find_or_install() -> Outcome<(PathBuf, u32)> {
     if let Some(found) = find() {
         return Ok(found);
     }
-    if install_by_apt("postgresql")
+    if apt::install("PostgreSQL", &["postgresql"])
         && let Some(found) = find()
     {
         return Ok(found);

@@ -13,6 +13,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::apt::we_are_root;
 use crate::run::{Outcome, debug_folder, output};
 
 pub(crate) const TEST_URL_VARIABLE: &str = "PULSO_TEST_POSTGRES_URL";
@@ -254,10 +255,6 @@ fn account_in(line: &str, name: &str) -> Option<Account> {
     let user_id = fields.nth(1)?.parse().ok()?;
     let group_id = fields.next()?.parse().ok()?;
     Some(Account { user_id, group_id })
-}
-
-pub(crate) fn we_are_root() -> Outcome<bool> {
-    Ok(output(Command::new("id").arg("-u"))?.trim() == "0")
 }
 
 /// A fresh folder that only the server's account may enter. Its path is short: sockets live in it.

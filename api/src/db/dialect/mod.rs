@@ -206,6 +206,14 @@ impl Dialect {
         }
     }
 
+    /// As [`Dialect::for_update`], for whoever leaves a row that somebody else holds alone.
+    pub fn for_update_or_skip(self) -> &'static str {
+        match self {
+            Self::Postgres => " FOR NO KEY UPDATE SKIP LOCKED",
+            Self::Sqlite => "",
+        }
+    }
+
     /// Whole seconds from one instant to a later one.
     pub fn seconds_between(self, from: &str, to: &str) -> String {
         match self {

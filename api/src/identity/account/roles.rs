@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::ctx::Ctx;
 use crate::db::Conn;
 use crate::error::{Error, Message, Result, say};
+use crate::identity::role::ADMIN;
 use crate::identity::user;
 use crate::record::change::Session;
 
@@ -47,6 +48,10 @@ pub(super) async fn set(session: &mut Session<'_>, user_id: Uuid, names: &[Strin
         return Ok(());
     }
     store::remove_grants(conn, &writer, user_id, &gone).await?;
+    if roles.iter().any(|role| role.name == ADMIN && gone.contains(&role.id)) {
+        let kept = user::standing::keep_an_admin(conn, &writer).await;
+        kept.map_err(|error| error.at("roles"))?;
+    }
     grant(ctx, conn, &writer, user_id, &new).await?;
     let entry = Entry {
         action: "user.set_roles".to_owned(),

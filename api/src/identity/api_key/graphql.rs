@@ -1,13 +1,12 @@
 //! `apiKeys`, `apiKeyCreate`, `apiKeyRotate`, `apiKeyRevoke`.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
-use chrono::{DateTime, Utc};
 
 use super::issuing::{self, Issued};
 use super::service::KeyInput;
 use super::store::KeySummary;
 use crate::error::Error;
-use crate::identity::graphql::{in_language, read_id, somebody};
+use crate::identity::graphql::{Instant, in_language, read_id, somebody};
 use crate::limits;
 
 #[derive(Default)]
@@ -42,7 +41,7 @@ impl ApiKeyMutation {
             scopes: input.scopes,
             fields: input.fields,
             allowed_addresses: input.allowed_addresses,
-            expires_at: input.expires_at,
+            expires_at: input.expires_at.map(|at| at.0),
             ..KeyInput::default()
         };
         let within_input = |error: Error| match error.field() {
@@ -94,13 +93,13 @@ struct ApiKey {
     user_id: ID,
     /// Who made it; null for the operator.
     creator_id: Option<ID>,
-    created_at: DateTime<Utc>,
-    expires_at: Option<DateTime<Utc>>,
+    created_at: Instant,
+    expires_at: Option<Instant>,
     /// Until when the secret before the present one works.
-    previous_expires_at: Option<DateTime<Utc>>,
-    revoked_at: Option<DateTime<Utc>>,
+    previous_expires_at: Option<Instant>,
+    revoked_at: Option<Instant>,
     /// To the minute.
-    last_used_at: Option<DateTime<Utc>>,
+    last_used_at: Option<Instant>,
 }
 
 impl ApiKey {
@@ -115,11 +114,11 @@ impl ApiKey {
             allowed_addresses: key.allowed_addresses,
             user_id: key.user_id.to_string().into(),
             creator_id: key.created_by.map(|id| id.to_string().into()),
-            created_at: key.created_at,
-            expires_at: key.expires_at,
-            previous_expires_at: key.previous_expires_at,
-            revoked_at: key.revoked_at,
-            last_used_at: key.last_used_at,
+            created_at: Instant(key.created_at),
+            expires_at: key.expires_at.map(Instant),
+            previous_expires_at: key.previous_expires_at.map(Instant),
+            revoked_at: key.revoked_at.map(Instant),
+            last_used_at: key.last_used_at.map(Instant),
         }
     }
 }
@@ -153,5 +152,5 @@ struct ApiKeyCreateInput {
     /// Networks that it may be used from, as in `10.0.0.0/8`.
     #[graphql(default)]
     allowed_addresses: Vec<String>,
-    expires_at: Option<DateTime<Utc>>,
+    expires_at: Option<Instant>,
 }

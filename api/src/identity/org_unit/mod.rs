@@ -1,5 +1,5 @@
 //! Org units: the parts of a tenant, as a tree (unidades).
 
 pub mod record;
-mod rules;
+pub(super) mod rules;
 mod store;

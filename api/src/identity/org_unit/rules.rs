@@ -57,7 +57,11 @@ fn parent_of(change: &RowChange) -> Option<Uuid> {
     }
 }
 
-fn is_beneath_itself(unit: Uuid, parents: &HashMap<Uuid, Option<Uuid>>) -> bool {
+/// Whether the way up from here comes back here.
+pub(in crate::identity) fn is_beneath_itself(
+    unit: Uuid,
+    parents: &HashMap<Uuid, Option<Uuid>>,
+) -> bool {
     let mut above = parents.get(&unit).copied().flatten();
     // An old circle elsewhere must not turn for ever.
     for _step in 0..=parents.len() {

@@ -4,6 +4,7 @@ use entity::role;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
+use super::ADMIN;
 use super::seed::SEEDS;
 use super::service::rights;
 use super::store::{self, Holders};
@@ -18,8 +19,6 @@ use crate::limits;
 const NAME_CHARS_MAX: usize = 50;
 const LABEL_CHARS_MAX: usize = 100;
 const DESCRIPTION_CHARS_MAX: usize = 255;
-/// The role that can do everything, always.
-const ADMIN: &str = "admin";
 
 /// A role and who has it.
 pub(super) struct Held {
@@ -120,11 +119,14 @@ pub(super) async fn update(ctx: &Ctx, id: Uuid, change: RoleChange) -> Result<He
     }
     let mut holders = store::holders(&conn, &writer, ctx.now()).await?;
     conn.commit().await?;
+    ctx.app.identity.forget(&ctx.app, ctx.tenant_id()).await;
     Ok(Held { role: new, holders: holders.remove(&id).unwrap_or_default() })
 }
 
 /// The role after the change, or why it cannot be so.
 fn changed(ctx: &Ctx, old: &role::Model, change: RoleChange) -> Result<role::Model> {
+    // Not even the name of a role of those who have more: people hand it out by that.
+    gate::check_handed_out(ctx, &rights(&old.name, &old.permissions))?;
     let mut new = old.clone();
     if let Some(name) = change.name {
         new.name = checked_name(&name)?;
@@ -144,8 +146,6 @@ fn changed(ctx: &Ctx, old: &role::Model, change: RoleChange) -> Result<role::Mod
         if old.name == ADMIN {
             return Err(protected("input.permissions"));
         }
-        // Neither more than one has, nor a role of those who have more.
-        gate::check_handed_out(ctx, &rights(&old.name, &old.permissions))?;
         gate::check_handed_out(ctx, &checked_permissions(ctx, &permissions)?)?;
         new.permissions = permissions;
     }

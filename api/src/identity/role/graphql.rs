@@ -1,11 +1,10 @@
 //! `roles`, `roleCreate`, `roleUpdate`, `roleDelete`.
 
 use async_graphql::{Context, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
-use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
 use super::changing::{self, Held, NewRole, RoleChange};
-use crate::identity::graphql::{in_language, read_id, somebody};
+use crate::identity::graphql::{Instant, in_language, read_id, somebody};
 
 #[derive(Default)]
 pub struct RoleQuery;
@@ -86,8 +85,8 @@ struct Role {
     user_count: i64,
     /// API keys that have it and have not ended.
     api_key_count: i64,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    created_at: Instant,
+    updated_at: Instant,
     version: i32,
 }
 
@@ -103,8 +102,8 @@ impl Role {
             permissions: role.permissions,
             user_count: holders.users,
             api_key_count: holders.keys,
-            created_at: role.created_at,
-            updated_at: role.updated_at,
+            created_at: Instant(role.created_at),
+            updated_at: Instant(role.updated_at),
             version: role.version,
         }
     }

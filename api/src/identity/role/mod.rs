@@ -11,3 +11,6 @@ pub mod graphql;
 pub mod seed;
 pub mod service;
 mod store;
+
+/// The role that can do everything, always.
+pub(super) const ADMIN: &str = "admin";

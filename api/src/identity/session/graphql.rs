@@ -1,10 +1,6 @@
 //! `login`, `sessionRefresh`, `logout`, and the list of sessions.
 
-use async_graphql::{
-    Context, ID, InputValueError, InputValueResult, Object, Result, Scalar, ScalarType,
-    SimpleObject, Value,
-};
-use chrono::{DateTime, SecondsFormat, Utc};
+use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use entity::session;
 use uuid::Uuid;
 
@@ -16,6 +12,7 @@ use crate::ctx::{Caller, Ctx, Origin};
 use crate::error::graphql::to_field_error;
 use crate::error::http::log_cause;
 use crate::error::{Code, Error, say};
+use crate::identity::graphql::Instant;
 
 #[derive(Default)]
 pub struct SessionQuery;
@@ -197,29 +194,6 @@ impl OpenSession {
             revoked_at: row.revoked_at.map(Instant),
             is_current: current == Some(row.id),
         }
-    }
-}
-
-/// An instant as records show theirs: in UTC, with `Z`.
-pub(crate) struct Instant(DateTime<Utc>);
-
-#[Scalar(name = "DateTime", specified_by_url = "https://www.rfc-editor.org/rfc/rfc3339")]
-impl ScalarType for Instant {
-    fn parse(value: Value) -> InputValueResult<Self> {
-        match &value {
-            Value::String(text) => Ok(Self(text.parse()?)),
-            Value::Null
-            | Value::Number(_)
-            | Value::Boolean(_)
-            | Value::Binary(_)
-            | Value::Enum(_)
-            | Value::List(_)
-            | Value::Object(_) => Err(InputValueError::expected_type(value)),
-        }
-    }
-
-    fn to_value(&self) -> Value {
-        Value::String(self.0.to_rfc3339_opts(SecondsFormat::AutoSi, true))
     }
 }
 

@@ -1,12 +1,11 @@
 //! `tenant` and `tenantUpdate`.
 
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, Result, SimpleObject};
-use chrono::{DateTime, Utc};
 use entity::tenant;
 
 use super::settings::{self, EventPolicy, Settings, TenantChange};
 use crate::error::Error;
-use crate::identity::graphql::{in_language, somebody};
+use crate::identity::graphql::{Instant, in_language, somebody};
 
 #[derive(Default)]
 pub struct TenantQuery;
@@ -104,8 +103,8 @@ struct Tenant {
     event_policy: Policy,
     /// A deal that is won registers its sale; one that is lost or opened again cancels it.
     sales_from_won_deals: bool,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
+    created_at: Instant,
+    updated_at: Instant,
 }
 
 impl Tenant {
@@ -122,8 +121,8 @@ impl Tenant {
             audit_retention_days: settings.audit_retention_days,
             event_policy: settings.event_policy.into(),
             sales_from_won_deals: settings.sales_from_won_deals,
-            created_at: tenant.created_at,
-            updated_at: tenant.updated_at,
+            created_at: Instant(tenant.created_at),
+            updated_at: Instant(tenant.updated_at),
         }
     }
 }

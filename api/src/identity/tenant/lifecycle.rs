@@ -9,7 +9,7 @@ use entity::tenant;
 use serde_json::{Value as Json, json};
 
 use super::service::named;
-use super::store;
+use super::{purge, store};
 use crate::access::{Resource, SystemHandle};
 use crate::app::App;
 use crate::audit::Author;
@@ -49,6 +49,12 @@ pub async fn turn(app: &Arc<App>, slug: &str, turn: Turn) -> Result<tenant::Mode
     }
     let system = SystemHandle::for_tenant(old.id);
     let conn = app.db.transaction().await?;
+    if purge::service::has_begun(&conn, &system).await? {
+        return Err(Error::conflict(say(
+            "the tenant is being removed for good: nothing brings it back",
+            "o tenant está sendo removido de vez: nada o traz de volta",
+        )));
+    }
     if !store::update(&conn, &system, &new, &old).await? {
         return Err(Error::conflict(say(
             "the tenant was changed meanwhile: try again",

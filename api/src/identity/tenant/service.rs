@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{stages, store};
-use crate::access::SystemHandle;
+use crate::access::{Permit, SystemHandle};
 use crate::app::App;
 use crate::ctx::Ctx;
 use crate::db::Conn;
@@ -104,6 +104,12 @@ pub async fn of_caller(ctx: &Ctx) -> Result<tenant::Model> {
 pub(crate) async fn of_id(conn: &Conn, id: Uuid) -> Result<tenant::Model> {
     let found = store::by_id(conn, &SystemHandle::for_tenant(id), id).await?;
     found.ok_or_else(|| Error::not_found("Tenant"))
+}
+
+/// One at a time in a tenant, to the end of the transaction: for rules that look at many rows, which
+/// two changes could break together and neither alone.
+pub(crate) async fn lock(conn: &Conn, permit: &impl Permit) -> Result<()> {
+    store::lock(conn, permit).await
 }
 
 /// All tenants of the installation, by slug.

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFi
 use uuid::Uuid;
 
 use crate::access::{Permit, SystemHandle};
-use crate::db::Conn;
+use crate::db::{Conn, Statement, Value};
 use crate::error::Result;
 
 pub(super) async fn insert(
@@ -44,6 +44,18 @@ pub(super) async fn by_id(
     id: Uuid,
 ) -> Result<Option<tenant::Model>> {
     Ok(tenant::Entity::find_by_id(id).one(&conn.orm(permit)).await?)
+}
+
+/// Waits until nobody else holds the tenant's row, and holds it to the end of the transaction.
+pub(super) async fn lock(conn: &Conn, permit: &impl Permit) -> Result<()> {
+    let dialect = conn.dialect();
+    let sql = format!(
+        "SELECT id FROM tenants WHERE id = {}{}",
+        dialect.placeholder(1),
+        dialect.for_update()
+    );
+    let id = Value::Id(permit.tenant_id());
+    conn.row(permit, &Statement::new(sql, vec![id])).await.map(drop)
 }
 
 /// False when the tenant is no longer as it was.

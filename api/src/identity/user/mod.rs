@@ -5,4 +5,5 @@ pub(crate) mod email;
 pub mod record;
 mod rules;
 pub mod service;
+pub(super) mod standing;
 mod store;

@@ -35,6 +35,7 @@ fn declaration() -> Record {
             emits: Some(("core", "user")),
             before: Some(rules::protect),
             after: Some(rules::close_ways_in),
+            follows: Some(rules::keep_an_admin),
             dependents: vec![
                 ("mails", "user_id"),
                 ("account_tokens", "user_id"),

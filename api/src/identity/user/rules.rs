@@ -6,13 +6,14 @@ use std::pin::Pin;
 
 use uuid::Uuid;
 
+use super::standing;
 use crate::access::{Action, Resource, RowRule};
 use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
 use crate::error::{Error, Result, say};
 use crate::identity::account;
 use crate::identity::session::service::revoke_all_of;
-use crate::record::change::RowChange;
+use crate::record::change::{RowChange, Session};
 
 type Boxed<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
@@ -25,6 +26,7 @@ const PLACE: [(&str, &str); 3] =
 /// reach everybody does not choose their own place.
 pub(super) fn protect<'a>(ctx: &'a Ctx, conn: &'a Conn, changes: &'a mut [RowChange]) -> Boxed<'a> {
     Box::pin(async move {
+        standing::keep_managers(ctx, conn, changes).await?;
         let own = ctx.actor.user_id;
         for change in changes.iter_mut().filter(|change| is_update(change)) {
             if change.changes("email") {
@@ -89,6 +91,36 @@ pub(super) fn close_ways_in<'a>(
         }
         Ok(())
     })
+}
+
+/// After users were changed, deleted or removed: an administrator is left.
+pub(super) fn keep_an_admin<'a>(
+    session: &'a mut Session<'_>,
+    changes: &'a [RowChange],
+) -> Boxed<'a> {
+    Box::pin(async move {
+        let leaving: Vec<Uuid> =
+            changes.iter().filter(|change| leaves(change)).map(|change| change.id).collect();
+        if leaving.is_empty() {
+            return Ok(());
+        }
+        // Whichever right it is by which they go.
+        let may = [Action::Update, Action::Delete, Action::Destroy];
+        let ctx = session.ctx();
+        let writer = may.into_iter().find_map(|action| ctx.writer(action, Resource::Users).ok());
+        let Some(writer) = writer else { return Ok(()) };
+        if standing::has_admins(session.conn(), &writer, &leaving).await? {
+            standing::keep_an_admin(session.conn(), &writer).await?;
+        }
+        Ok(())
+    })
+}
+
+/// Deactivated or deleted. Who has roles is not removed for good before that.
+fn leaves(change: &RowChange) -> bool {
+    let is_deleted =
+        change.changes("deleted_at") && change.after("deleted_at").is_some_and(|at| !at.is_null());
+    is_update(change) && (is_shut_out(change) || is_deleted)
 }
 
 fn is_update(change: &RowChange) -> bool {

@@ -125,7 +125,7 @@ impl Planner<'_> {
         let level = self.level(record)?;
         let condition = self.condition(record, selected.argument("filter"))?;
         let search = self.search(record, selected)?;
-        let deleted = crate::record::plan::read_deleted(selected);
+        let deleted = self.deleted(record, selected)?;
         Ok(super::Base { level, condition, search, deleted })
     }
 

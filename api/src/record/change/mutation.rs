@@ -87,6 +87,13 @@ enum Answer {
     Id,
 }
 
+impl PlannedWrite {
+    /// What is written.
+    pub fn record(&self) -> &'static Record {
+        self.record
+    }
+}
+
 /// Plans the answer: a caller that may not write, or not read what is answered, is refused before
 /// anything is written.
 pub fn plan(

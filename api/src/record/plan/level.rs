@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Allowed, Child, ComputedUse, Deleted, Item, Level, Lookup, Node, One, Planner, Shape, Table,
-    json_key, json_text, read_deleted, relation_of, unknown_selection,
+    json_key, json_text, relation_of, unknown_selection,
 };
 use crate::access::policy::{Decision, decide};
 use crate::access::{Action, FieldRule, Reader, RowRule};
@@ -33,7 +33,27 @@ impl Planner<'_> {
             .argument("id")
             .ok_or_else(|| Error::invalid_field("id", say("id is needed", "id é obrigatório")))?;
         let id = input::read_id(id).map_err(|error| error.at("id"))?;
-        self.one_by_id(record, id, selected, read_deleted(selected))
+        let deleted = self.deleted(record, selected)?;
+        self.one_by_id(record, id, selected, deleted)
+    }
+
+    /// Reads `deleted: EXCLUDE | INCLUDE | ONLY`. Which rows are deleted is what `deletedAt` tells:
+    /// who may not read that sees none.
+    pub(in crate::record) fn deleted(
+        &mut self,
+        record: &'static Record,
+        selected: &Selected,
+    ) -> Result<Deleted> {
+        let deleted = match selected.argument("deleted").and_then(input::read_name) {
+            Some("INCLUDE") => Deleted::Include,
+            Some("ONLY") => Deleted::Only,
+            _ => return Ok(Deleted::Exclude),
+        };
+        let reader = self.reader(record)?;
+        if let Some(field) = record.fields.iter().find(|field| field.column == "deleted_at") {
+            allow_field(&reader, field)?;
+        }
+        Ok(deleted)
     }
 
     /// Plans the selection under one known record.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::level::Place;
 use super::{
     ConnectionItem, ConnectionNode, ConnectionShape, CountField, EdgeItem, EdgeNode, Level, List,
-    PageInfoField, Planner, json_key, json_text, read_deleted, unknown_selection,
+    PageInfoField, Planner, json_key, json_text, unknown_selection,
 };
 use crate::error::{Error, Result, say};
 use crate::limits;
@@ -62,11 +62,12 @@ impl Planner<'_> {
             }
         }
         let rows = self.spend_rows(parents, page.rows)?;
+        let deleted = self.deleted(record, selected)?;
         let mut list = List {
             level,
             condition,
             search,
-            deleted: read_deleted(selected),
+            deleted,
             order,
             page,
             cursor,

@@ -309,15 +309,6 @@ pub(in crate::record) fn json_text(text: &str) -> Box<str> {
     format!("\"{text}\"").into_boxed_str()
 }
 
-/// Reads `deleted: EXCLUDE | INCLUDE | ONLY`.
-pub fn read_deleted(selected: &Selected) -> Deleted {
-    match selected.argument("deleted").and_then(super::input::read_name) {
-        Some("INCLUDE") => Deleted::Include,
-        Some("ONLY") => Deleted::Only,
-        _ => Deleted::Exclude,
-    }
-}
-
 impl Level {
     /// The place of a column in the select list, added if it is not there yet.
     pub fn column(&mut self, table: usize, name: &str, bind: NullOf) -> usize {

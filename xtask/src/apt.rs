@@ -1,14 +1,14 @@
-//! Programs of the system that a step needs: found, or installed where that needs no question.
+//! Programs that the tests need and the machine lacks, where that needs no question.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::postgres::we_are_root;
-use crate::run::Outcome;
+use crate::run::{Outcome, output};
 
 /// Makes sure that `program` can be run, by the system's package of this name.
 pub(crate) fn ensure(program: &str, package: &str) -> Outcome {
-    if is_there(program) || (install_by_apt(package) && is_there(program)) {
+    let is_there = || succeeds(Command::new(program).arg("--version").stderr(Stdio::null()));
+    if is_there() || (install(program, &[package]) && is_there()) {
         return Ok(());
     }
     Err(format!(
@@ -16,12 +16,8 @@ pub(crate) fn ensure(program: &str, package: &str) -> Outcome {
     ))
 }
 
-fn is_there(program: &str) -> bool {
-    succeeds(Command::new(program).arg("--version").stderr(Stdio::null()))
-}
-
-/// On Debian and Ubuntu, as root or with a sudo that asks nothing.
-pub(crate) fn install_by_apt(package: &str) -> bool {
+/// On Debian and Ubuntu, as root or with a sudo that asks nothing; whether it is there then.
+pub(crate) fn install(what: &str, packages: &[&str]) -> bool {
     if !Path::new("/etc/debian_version").exists() || !succeeds(Command::new("apt-get").arg("-v")) {
         return false;
     }
@@ -29,7 +25,7 @@ pub(crate) fn install_by_apt(package: &str) -> bool {
     if !root && !succeeds(Command::new("sudo").args(["-n", "true"])) {
         return false;
     }
-    println!("installing {package} with apt-get");
+    println!("installing {what} with apt-get");
     let apt = |arguments: &[&str]| {
         let mut command = if root { Command::new("env") } else { Command::new("sudo") };
         if !root {
@@ -38,8 +34,12 @@ pub(crate) fn install_by_apt(package: &str) -> bool {
         command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]).args(arguments);
         succeeds(&mut command)
     };
-    let install = ["install", "-y", "--no-install-recommends", package];
+    let install = [&["install", "-y", "--no-install-recommends"], packages].concat();
     apt(&install) || (apt(&["update"]) && apt(&install))
+}
+
+pub(crate) fn we_are_root() -> Outcome<bool> {
+    Ok(output(Command::new("id").arg("-u"))?.trim() == "0")
 }
 
 pub(crate) fn succeeds(command: &mut Command) -> bool {
