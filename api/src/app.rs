@@ -11,12 +11,16 @@ use tokio_util::task::TaskTracker;
 use crate::audit::{self, reads::ReadLog};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::crm;
 use crate::db::{Db, migrate};
 use crate::error::{Error, Result};
 use crate::graphql::{Graphql, catalogue};
+use crate::identity::notification::feed::{self, Feeds};
 use crate::identity::{Identity, account};
 use crate::mail::{self, Post};
+use crate::notice;
 use crate::rate::{self, Rate};
+use crate::record::change::Reactor;
 use crate::record::change::idempotency;
 use crate::record::directory::Directory;
 use crate::telemetry::Metrics;
@@ -34,11 +38,15 @@ pub struct App {
     pub db: Db,
     pub clock: Clock,
     pub config: Config,
+    /// Who waits for notifications on this node.
+    pub feeds: Feeds,
     pub graphql: Graphql,
     pub identity: Identity,
     pub mail: Post,
     pub metrics: Metrics,
     pub rate: Rate,
+    /// What follows from changes beyond what their records know.
+    pub reactors: Vec<Reactor>,
     pub reads: ReadLog,
     /// The records of all rooms, by what permissions call them.
     pub records: Directory,
@@ -73,6 +81,8 @@ impl App {
             db,
             clock,
             rate,
+            feeds: Feeds::default(),
+            reactors: crm::reactors(),
             reads: ReadLog::default(),
             graphql: Graphql::build()?,
             records: Directory::of(&catalogue().records),
@@ -100,6 +110,7 @@ impl App {
         self.spawn(mail::deliver(Arc::clone(self), account::letter::write));
         self.spawn(account::upkeep::keep(Arc::clone(self)));
         self.spawn(keep_swept(Arc::clone(self)));
+        self.spawn(feed::keep_watching(Arc::clone(self)));
     }
 
     /// Runs `work` in the background until it ends or the App stops; [`App::stop`] waits for it.
@@ -121,6 +132,11 @@ impl App {
     /// Ends when the App stops: for connections that would otherwise stay open.
     pub fn stopped(&self) -> WaitForCancellationFutureOwned {
         self.stopping.clone().cancelled_owned()
+    }
+
+    /// Whether the App stops.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
     }
 
     /// Whether the parts of this process are ready for work.
@@ -186,7 +202,11 @@ async fn keep_swept(app: Arc<App>) {
         tokio::time::sleep(SWEEP_EVERY).await;
         app.rate.forget_the_rested();
         let keys = idempotency::sweep(&app.db, &app.clock).await;
-        for (what, swept) in [("idempotency keys", keys), ("budgets", rate::sweep(&app).await)] {
+        let budgets = rate::sweep(&app).await;
+        let notifications = notice::sweep(&app).await;
+        for (what, swept) in
+            [("idempotency keys", keys), ("budgets", budgets), ("notifications", notifications)]
+        {
             match swept {
                 Ok(0) => {}
                 Ok(rows) => tracing::debug!(rows, what, "expired rows were removed"),

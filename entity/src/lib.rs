@@ -22,6 +22,8 @@ pub mod idempotency_key;
 pub mod lead;
 pub mod lead_interaction;
 pub mod mail;
+pub mod notification;
+pub mod notification_feed;
 pub mod org_unit;
 pub mod outbox;
 pub mod persisted_operation;

@@ -15,6 +15,7 @@ mod m20261122_000005_accounts;
 mod m20261122_000006_access;
 mod m20261122_000007_audit;
 mod m20261122_000008_limits;
+mod m20261122_000009_notifications;
 pub mod partitions;
 mod table;
 
@@ -50,6 +51,7 @@ pub fn steps() -> Vec<Step> {
         step!(m20261122_000006_access),
         step!(m20261122_000007_audit),
         step!(m20261122_000008_limits),
+        step!(m20261122_000009_notifications),
     ]
 }
 

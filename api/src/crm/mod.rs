@@ -12,8 +12,11 @@ pub mod deal;
 pub mod deal_activity;
 pub mod lead;
 pub mod lead_interaction;
+mod notices;
 pub mod pipeline;
 pub mod pipeline_stage;
+
+pub use notices::reactors;
 
 use crate::record::Record;
 

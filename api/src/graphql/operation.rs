@@ -273,7 +273,11 @@ impl OperationState {
             key.keep(ctx, &conn, &text).await?;
         }
         self.count(&conn);
+        let has_news = conn.has_news();
         conn.commit().await?;
+        if has_news {
+            ctx.app.feeds.wake();
+        }
         Ok(text)
     }
 }

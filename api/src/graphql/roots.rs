@@ -8,7 +8,7 @@ use async_graphql::parser::types::Field;
 use async_graphql::registry::{MetaTypeId, Registry};
 use async_graphql::{
     ContainerType, Context, ContextSelectionSet, CustomDirective, Directive, MergedObject,
-    ObjectType, OutputType, Positioned, ServerResult, Value,
+    MergedSubscription, ObjectType, OutputType, Positioned, ServerResult, Value,
 };
 
 use super::catalogue::catalogue;
@@ -20,6 +20,9 @@ use crate::identity::account::graphql::AccountMutation;
 use crate::identity::api_key::graphql::{ApiKeyMutation, ApiKeyQuery};
 use crate::identity::explanation::graphql::ExplanationQuery;
 use crate::identity::graphql::IdentityQuery;
+use crate::identity::notification::graphql::{
+    NotificationMutation, NotificationQuery, NotificationSubscription,
+};
 use crate::identity::role::graphql::{RoleMutation, RoleQuery};
 use crate::identity::session::graphql::{SessionMutation, SessionQuery};
 use crate::identity::tenant::graphql::{TenantMutation, TenantQuery};
@@ -37,6 +40,7 @@ pub(crate) struct Query(
     ApiKeyQuery,
     TenantQuery,
     ExplanationQuery,
+    NotificationQuery,
 );
 
 #[derive(MergedObject, Default)]
@@ -48,7 +52,11 @@ pub(crate) struct Mutation(
     RoleMutation,
     ApiKeyMutation,
     TenantMutation,
+    NotificationMutation,
 );
+
+#[derive(MergedSubscription, Default)]
+pub(crate) struct Subscription(NotificationSubscription);
 
 /// Every record's list, single record, aggregate and groups.
 #[derive(Default)]

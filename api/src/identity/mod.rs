@@ -22,6 +22,7 @@ mod digest;
 pub mod explanation;
 mod gate;
 pub mod graphql;
+pub mod notification;
 pub mod operator;
 pub mod org_unit;
 pub mod persisted_operation;

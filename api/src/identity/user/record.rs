@@ -35,7 +35,12 @@ fn declaration() -> Record {
             emits: Some(("core", "user")),
             before: Some(rules::protect),
             after: Some(rules::close_ways_in),
-            dependents: vec![("mails", "user_id"), ("account_tokens", "user_id")],
+            dependents: vec![
+                ("mails", "user_id"),
+                ("account_tokens", "user_id"),
+                ("notifications", "user_id"),
+                ("notification_feeds", "id"),
+            ],
             verbs: &account::verbs::VERBS,
             ..Changes::default()
         });

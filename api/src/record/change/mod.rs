@@ -108,3 +108,11 @@ pub type Follow = for<'a> fn(
     &'a mut Session<'_>,
     &'a [RowChange],
 ) -> Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+/// What a part of the house that a record does not know does in the transaction of its changes.
+/// Registered where the parts are put together.
+pub struct Reactor {
+    /// The GraphQL name of the record, `Deal`.
+    pub record: &'static str,
+    pub react: Follow,
+}
