@@ -38,7 +38,7 @@ fn step_names() -> Vec<String> {
 
 /// One row for every table, parents first: columns, and values in which `{id}` is one id for all of
 /// them and `{now}` an instant. What is left out is nullable or has a default.
-const ROWS: [(&str, &str, &str); 30] = [
+const ROWS: [(&str, &str, &str); 32] = [
     (
         "tenants",
         "id, slug, name, created_at, updated_at",
@@ -151,6 +151,12 @@ const ROWS: [(&str, &str, &str); 30] = [
         "persisted_operations",
         "tenant_id, id, name, sha256_hash, document, created_at",
         "{id}, {id}, 'board', 'digest', '{ me }', {now}",
+    ),
+    ("notification_feeds", "tenant_id, id, last_number, updated_at", "{id}, {id}, 1, {now}"),
+    (
+        "notifications",
+        "tenant_id, id, user_id, number, kind, item_count, created_at",
+        "{id}, {id}, {id}, 1, 'deal_won', 1, {now}",
     ),
     (
         "audit_chains",

@@ -21,6 +21,11 @@ const TASKS: &[(&str, &str, &str)] = &[
     ("api/src/app.rs", "mail::deliver", "each mail to a person of its own tenant"),
     ("api/src/app.rs", "account::upkeep::keep", "removes what has ended, by its age alone"),
     ("api/src/app.rs", "keep_swept", "removes what has expired, by its age alone"),
+    (
+        "api/src/app.rs",
+        "feed::keep_watching",
+        "numbers and standing of subscribers, each their own",
+    ),
     ("api/src/app.rs", "async", "App::spawn itself"),
     ("api/src/db/lease.rs", "clean", "a connection, no rows"),
     ("api/src/db/pipeline.rs", "connection.map", "a connection, no rows"),

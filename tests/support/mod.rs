@@ -4,10 +4,12 @@
 pub mod app;
 pub mod data;
 pub mod database;
+pub mod events;
 pub mod importing;
 pub mod reads;
 pub mod rows;
 pub mod seed;
+pub mod socket;
 pub mod sources;
 pub mod writing;
 

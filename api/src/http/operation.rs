@@ -49,7 +49,7 @@ pub(super) async fn open(
         Ok(resolved) => resolved,
         Err(refused) => return Begun::Once(refused),
     };
-    match door.app.graphql.open(caller, request, read_only).await {
+    match Box::pin(door.app.graphql.open(caller, request, read_only)).await {
         Opened::Once(reply) => {
             let has_parsed = reply.outcome != Outcome::ParseFailed;
             remember(door, resolved, has_parsed).await;
