@@ -294,6 +294,11 @@ both_databases! {
         assert_eq!(trail.kinds(), ["user.invitation_accepted"]);
         assert_eq!(trail.audits[0].user_id, Some(id));
         assert_eq!(trail.audits[0].ip.as_deref(), Some(HOME));
+        let told = "{ notifications { nodes { kind resource recordId actorId } } }";
+        let told = office.test.data(&alpha.admin.key, told, json!({})).await;
+        assert_eq!(told["notifications"]["nodes"], json!([{
+            "kind": "INVITATION_ACCEPTED", "resource": "users", "recordId": id, "actorId": id
+        }]));
 
         let bearer = office.sign_in("bia@example.com", NEW_PASSWORD).await;
         let me = office.ask(Some(&bearer), ME, json!({})).await;

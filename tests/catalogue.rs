@@ -300,6 +300,8 @@ fn entities() -> BTreeMap<String, BTreeSet<String>> {
         shape::<entity::session::Entity>(),
         shape::<entity::account_token::Entity>(),
         shape::<entity::mail::Entity>(),
+        shape::<entity::notification::Entity>(),
+        shape::<entity::notification_feed::Entity>(),
         shape::<entity::sign_in_guard::Entity>(),
     ])
 }

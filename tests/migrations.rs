@@ -38,7 +38,7 @@ fn step_names() -> Vec<String> {
 
 /// One row for every table, parents first: columns, and values in which `{id}` is one id for all of
 /// them and `{now}` an instant. What is left out is nullable or has a default.
-const ROWS: [(&str, &str, &str); 37] = [
+const ROWS: [(&str, &str, &str); 39] = [
     (
         "tenants",
         "id, slug, name, created_at, updated_at",
@@ -163,6 +163,12 @@ const ROWS: [(&str, &str, &str); 37] = [
         "persisted_operations",
         "tenant_id, id, name, sha256_hash, document, created_at",
         "{id}, {id}, 'board', 'digest', '{ me }', {now}",
+    ),
+    ("notification_feeds", "tenant_id, id, last_number, updated_at", "{id}, {id}, 1, {now}"),
+    (
+        "notifications",
+        "tenant_id, id, user_id, number, kind, item_count, created_at",
+        "{id}, {id}, {id}, 1, 'deal_won', 1, {now}",
     ),
     (
         "audit_chains",
@@ -440,9 +446,9 @@ async fn the_search_table_follows_its_table_on_sqlite() {
     db.execute_unprepared("UPDATE companies SET search_text = ' forno frio '").await.unwrap();
     assert_eq!(number(&db, &hits("quente")).await, 0);
     assert_eq!(number(&db, &hits("forno")).await, 1);
-    db.execute_unprepared("DELETE FROM deal_stage_changes").await.unwrap();
-    for table in ["deal_activities", "deals", "lead_interactions", "leads", "contacts", "companies"]
-    {
+    let hanging_on = ["deal_stage_changes", "customer_goals", "sales", "deal_activities", "deals"];
+    let further = ["lead_interactions", "leads", "contacts", "companies"];
+    for table in hanging_on.into_iter().chain(further) {
         db.execute_unprepared(&format!("DELETE FROM {table}")).await.unwrap();
     }
     assert_eq!(number(&db, &hits("forno")).await, 0);

@@ -74,6 +74,16 @@ const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
     ),
     ("api/src/identity/identity_provider/store.rs", "as its service"),
     ("api/src/identity/persisted_operation/service.rs", "a key is held before its role is asked"),
+    (
+        "api/src/identity/notification/audience.rs",
+        "asks what the roles of somebody else let them read, before they are told of it",
+    ),
+    (
+        "api/src/identity/notification/service.rs",
+        "a notification is its user's own, whatever roles allow",
+    ),
+    ("api/src/identity/notification/standing.rs", "a node looks once for all its subscribers"),
+    ("api/src/identity/notification/store.rs", "as its service"),
     ("api/src/identity/operator.rs", "the operator is nobody's user"),
     (
         "api/src/identity/explanation/service.rs",
@@ -102,6 +112,7 @@ const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
     ("api/src/cli/bi_role.rs", "the operator makes roles of the database, for no caller"),
     ("api/src/cli/doctor.rs", "asks the database about itself, not about anybody's rows"),
     ("api/src/mail/queue.rs", "every tenant's mails are sent, and no caller asks for it"),
+    ("api/src/notice/store.rs", "what is older than it is kept goes, whosever it is"),
     ("api/src/rate/store.rs", "who asks is counted before anybody decides what they may do"),
     ("api/src/record/change/idempotency.rs", "a key is its caller's own, whatever they may do"),
 ];

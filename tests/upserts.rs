@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use pulso::graphql::catalogue;
+use pulso::record::Kind;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -36,11 +37,18 @@ both_databases! {
                 assert_eq!(app.done(key, &upsert, arguments.clone(), selection).await, made, "{place}");
                 assert!(app.trail(&app.alpha).await.since(&seen).is_empty(), "{place}");
                 // Something else is an update of the same row.
-                let text = record.fields.iter().find(|field| {
-                    matches!(field.kind, pulso::record::Kind::Text) && input.get(&field.name).is_some()
-                });
+                let given = |wanted: fn(&Kind) -> bool| {
+                    let mut fields = record.fields.iter();
+                    fields.find(|field| wanted(&field.kind) && input.get(&field.name).is_some())
+                };
                 let mut other = input.clone();
-                other[&text.unwrap().name] = json!("Outro nome");
+                match given(|kind| matches!(kind, Kind::Text)) {
+                    Some(text) => other[&text.name] = json!("Outro nome"),
+                    None => {
+                        let money = given(|kind| matches!(kind, Kind::Money { .. }));
+                        other[&money.unwrap().name] = json!("77.00");
+                    }
+                }
                 let other = json!({ "input": other });
                 let updated = app.done(key, &upsert, other, selection).await;
                 assert_eq!(updated, json!({ "id": made["id"], "version": 2 }), "{place}");

@@ -253,8 +253,8 @@ both_databases! {
         assert_eq!(
             names,
             [
-                "CompanySize", "DealActivityKind", "DealStatus", "InteractionDirection",
-                "InteractionType", "LeadStatus", "LeadTemperature", "ReadKind",
+                "CompanySize", "CustomerClass", "DealActivityKind", "DealStatus",
+                "InteractionDirection", "InteractionType", "LastYearSource", "LeadStatus", "LeadTemperature", "ReadKind",
             ]
         );
         // The schema says the same of each, so that no label is missing and none is left over.

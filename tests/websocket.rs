@@ -1,130 +1,16 @@
-//! graphql-transport-ws as a client sees it, over a real connection: the only tests besides the
-//! shutdown's that bind a port. The client is a few lines of RFC 6455, so that we judge our server
-//! and not a library that would smooth over its mistakes.
-
-use std::net::SocketAddr;
-use std::sync::Arc;
+//! graphql-transport-ws as a client sees it, over a real connection.
 
 use pulso::ctx::Origin;
 use pulso::identity::session::service::login;
 use serde_json::{Value as Json, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::seed::PASSWORD;
+use crate::support::socket::{BINARY, Client, Heard, PROTOCOL, TEXT, closed, serve, subscribe};
 use crate::support::{TestApp, both_databases};
-
-const TEXT: u8 = 1;
-const BINARY: u8 = 2;
-const CLOSE: u8 = 8;
-const PING: u8 = 9;
-
-/// What the server sent.
-#[derive(Debug, PartialEq)]
-enum Heard {
-    Message(Json),
-    Closed(u16, String),
-}
-
-struct Client {
-    stream: TcpStream,
-}
-
-impl Client {
-    async fn connect(address: SocketAddr, headers: &str) -> Self {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!(
-            "GET /graphql/ws HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-             sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await.unwrap());
-        }
-        let head = String::from_utf8(head).unwrap();
-        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-        Self { stream }
-    }
-
-    async fn send_frame(&mut self, kind: u8, payload: &[u8]) {
-        let mut frame = vec![0x80 | kind];
-        match u8::try_from(payload.len()) {
-            Ok(length) if length < 126 => frame.push(0x80 | length),
-            Ok(_) | Err(_) => {
-                frame.push(0x80 | 126);
-                frame.extend(u16::try_from(payload.len()).unwrap().to_be_bytes());
-            }
-        }
-        // A mask of zeros is a mask.
-        frame.extend([0; 4]);
-        frame.extend(payload);
-        self.stream.write_all(&frame).await.unwrap();
-    }
-
-    async fn say(&mut self, message: Json) {
-        self.send_frame(TEXT, message.to_string().as_bytes()).await;
-    }
-
-    async fn hear(&mut self) -> Heard {
-        loop {
-            let kind = self.stream.read_u8().await.unwrap() & 0x0F;
-            let length = match self.stream.read_u8().await.unwrap() {
-                126 => usize::from(self.stream.read_u16().await.unwrap()),
-                127 => usize::try_from(self.stream.read_u64().await.unwrap()).unwrap(),
-                length => usize::from(length),
-            };
-            let mut payload = vec![0; length];
-            self.stream.read_exact(&mut payload).await.unwrap();
-            match kind {
-                TEXT => return Heard::Message(serde_json::from_slice(&payload).unwrap()),
-                CLOSE => {
-                    let code = u16::from_be_bytes([payload[0], payload[1]]);
-                    return Heard::Closed(code, String::from_utf8(payload[2..].to_vec()).unwrap());
-                }
-                PING => {}
-                other => panic!("frame of kind {other}"),
-            }
-        }
-    }
-
-    async fn initialised(address: SocketAddr, payload: Json) -> Self {
-        let mut client = Self::connect(address, PROTOCOL).await;
-        client.say(json!({ "type": "connection_init", "payload": payload })).await;
-        assert_eq!(client.hear().await, Heard::Message(json!({ "type": "connection_ack" })));
-        client
-    }
-}
-
-const PROTOCOL: &str = "sec-websocket-protocol: graphql-transport-ws\r\n";
-
-/// Binds the application to a port; the server goes with the returned guard.
-#[expect(clippy::disallowed_methods, reason = "the server of a test ends with the test")]
-async fn serve(app: &TestApp) -> (SocketAddr, tokio::sync::oneshot::Sender<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let router = pulso::http::router(Arc::clone(&app.app));
-    tokio::spawn(async move {
-        let ends = async move {
-            stopped.await.ok();
-        };
-        axum::serve(listener, router).with_graceful_shutdown(ends).await.unwrap();
-    });
-    (address, stop)
-}
-
-fn subscribe(id: &str, query: &str) -> Json {
-    json!({ "id": id, "type": "subscribe", "payload": { "query": query } })
-}
-
-fn closed(code: u16, reason: &str) -> Heard {
-    Heard::Closed(code, reason.to_owned())
-}
 
 both_databases! {
     async fn operations_answer_next_and_complete_or_error(app: TestApp) {
-        let (address, _serving) = serve(&app).await;
+        let (address, _serving) = serve(&app.app).await;
         let mut client = Client::initialised(address, Json::Null).await;
         client.say(subscribe("a", "{ __typename }")).await;
         let Heard::Message(next) = client.hear().await else { panic!("closed") };
@@ -144,7 +30,7 @@ both_databases! {
     }
 
     async fn pings_are_answered_with_their_payload(app: TestApp) {
-        let (address, _serving) = serve(&app).await;
+        let (address, _serving) = serve(&app.app).await;
         let mut client = Client::connect(address, PROTOCOL).await;
         client.say(json!({ "type": "ping", "payload": { "n": 1 } })).await;
         assert_eq!(client.hear().await, Heard::Message(json!({ "type": "pong", "payload": { "n": 1 } })));
@@ -153,7 +39,7 @@ both_databases! {
     }
 
     async fn a_client_that_breaks_the_protocol_is_told_how(app: TestApp) {
-        let (address, _serving) = serve(&app).await;
+        let (address, _serving) = serve(&app.app).await;
         let mut client = Client::connect(address, PROTOCOL).await;
         client.say(subscribe("a", "{ __typename }")).await;
         assert_eq!(client.hear().await, closed(4401, "Unauthorized"));
@@ -184,7 +70,7 @@ both_databases! {
     }
 
     async fn a_wrong_credential_is_forbidden(app: TestApp) {
-        let (address, _serving) = serve(&app).await;
+        let (address, _serving) = serve(&app.app).await;
         for payload in [
             json!({ "authorization": "Bearer nonsense" }),
             json!({ "Authorization": "nonsense" }),
@@ -202,7 +88,7 @@ both_databases! {
     }
 
     async fn a_cookie_counts_for_pages_of_ours_alone(app: TestApp) {
-        let (address, _serving) = serve(&app).await;
+        let (address, _serving) = serve(&app.app).await;
         let person = &app.alpha.admin;
         let origin = Origin::internal("test");
         let session = login(&app.app, "alpha", &person.email, PASSWORD, &origin).await.unwrap();
@@ -232,7 +118,7 @@ both_databases! {
     }
 
     async fn open_connections_are_let_go_when_the_server_stops(app: TestApp) {
-        let (address, _serving) = serve(&app).await;
+        let (address, _serving) = serve(&app.app).await;
         let mut client = Client::initialised(address, json!({})).await;
         app.app.begin_stop();
         assert_eq!(client.hear().await, closed(1001, "going away"));

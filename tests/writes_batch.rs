@@ -378,7 +378,9 @@ both_databases! {
             let arguments = json!({ "id": id, "input": input });
             let selection = format!("{{ id version {} }}", field.name);
             let answer = app.mutate(key, &update, arguments, &selection).await;
-            assert!(statements(&answer) <= 8, "{}: {}", record.name, statements(&answer));
+            // Whoever has goals with a customer that is renamed has to be found.
+            let most = if record.name == "Company" { 9 } else { 8 };
+            assert!(statements(&answer) <= most, "{}: {}", record.name, statements(&answer));
         }
     }
 }

@@ -12,24 +12,20 @@ use crate::access::Resource;
 use crate::audit::{self, reads::ReadLog};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::crm;
 use crate::db::{Db, migrate};
 use crate::error::{Error, Result};
 use crate::goals;
 use crate::graphql::{Graphql, catalogue};
+use crate::identity::notification::feed::{self, Feeds};
 use crate::identity::{Identity, account, tenant};
 use crate::mail::{self, Post};
+use crate::notice;
 use crate::rate::{self, Rate};
 use crate::record::change::{Reactors, idempotency};
 use crate::record::directory::Directory;
 use crate::telemetry::Metrics;
 use crate::vault::Vault;
-
-/// What rooms do about changes of records below them.
-fn reactors() -> Reactors {
-    Reactors::default()
-        .on(Resource::Companies, goals::reaction::customer_changed)
-        .on(Resource::Deals, goals::reaction::deal_changed)
-}
 
 /// How often the coming months of partitioned tables are made sure of.
 const PARTITIONS_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -40,10 +36,21 @@ const SWEEP_EVERY: Duration = Duration::from_secs(5 * 60);
 /// How long an answer of the database to `/readyz` may take: probes give up after a second.
 const PING_TIMEOUT: Duration = Duration::from_millis(900);
 
+/// What rooms do about changes of records below them.
+fn reactors() -> Reactors {
+    Reactors::default()
+        .on(Resource::Companies, goals::reaction::customer_changed)
+        .on(Resource::Deals, goals::reaction::deal_changed)
+        .on(Resource::Leads, crm::notices::tell_of_leads)
+        .on(Resource::Deals, crm::notices::tell_of_deals)
+}
+
 pub struct App {
     pub db: Db,
     pub clock: Clock,
     pub config: Config,
+    /// Who waits for notifications on this node.
+    pub feeds: Feeds,
     pub goals: goals::page::Kept,
     pub graphql: Graphql,
     pub identity: Identity,
@@ -87,6 +94,7 @@ impl App {
             clock,
             rate,
             reactors: reactors(),
+            feeds: Feeds::default(),
             reads: ReadLog::default(),
             goals: goals::page::Kept::new(),
             graphql: Graphql::build()?,
@@ -118,6 +126,7 @@ impl App {
         self.spawn(account::upkeep::keep(Arc::clone(self)));
         self.spawn(tenant::purge::service::keep(Arc::clone(self)));
         self.spawn(keep_swept(Arc::clone(self)));
+        self.spawn(feed::keep_watching(Arc::clone(self)));
     }
 
     /// Runs `work` in the background until it ends or the App stops; [`App::stop`] waits for it.
@@ -139,6 +148,11 @@ impl App {
     /// Ends when the App stops: for connections that would otherwise stay open.
     pub fn stopped(&self) -> WaitForCancellationFutureOwned {
         self.stopping.clone().cancelled_owned()
+    }
+
+    /// Whether the App stops.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
     }
 
     /// Whether the parts of this process are ready for work.
@@ -204,7 +218,11 @@ async fn keep_swept(app: Arc<App>) {
         tokio::time::sleep(SWEEP_EVERY).await;
         app.rate.forget_the_rested();
         let keys = idempotency::sweep(&app.db, &app.clock).await;
-        for (what, swept) in [("idempotency keys", keys), ("budgets", rate::sweep(&app).await)] {
+        let budgets = rate::sweep(&app).await;
+        let notifications = notice::sweep(&app).await;
+        for (what, swept) in
+            [("idempotency keys", keys), ("budgets", budgets), ("notifications", notifications)]
+        {
             match swept {
                 Ok(0) => {}
                 Ok(rows) => tracing::debug!(rows, what, "expired rows were removed"),

@@ -14,6 +14,7 @@ pub mod error;
 pub mod events;
 pub mod limits;
 pub mod mail;
+pub mod notice;
 pub mod outbox;
 pub mod rate;
 pub mod record;

@@ -54,6 +54,16 @@ pub const HTTP_BATCH_MAX: usize = 20;
 pub const HTTP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Milliseconds before an operation is given up.
 pub const OPERATION_TIMEOUT_MS: u64 = 30_000;
+/// Milliseconds between two looks of a node at what its subscribers wait for.
+pub const NEWS_POLL_MS: u64 = 500;
+/// Notifications that a subscription reads at once when it catches up.
+pub const NEWS_ROWS_AT_ONCE: usize = 100;
+/// Subscriptions of one user at the same time on one node.
+pub const SUBSCRIPTIONS_PER_USER_MAX: usize = 20;
+/// Notifications of one kind that one transaction leaves one by one for somebody; more become one.
+pub const NOTICES_ALONE_MAX: usize = 10;
+/// Days that notifications are kept.
+pub const NOTIFICATION_DAYS: i64 = 90;
 /// Operations at the same time on one WebSocket connection.
 pub const WS_OPERATIONS_MAX: usize = 100;
 /// Milliseconds that a WebSocket client may take for its `connection_init`.
@@ -108,6 +118,8 @@ pub const IDEMPOTENCY_HOURS: i64 = 72;
 pub const RATE_ROWS_PER_POINT: u64 = 100;
 /// Points that a mutation costs beside its rows.
 pub const RATE_MUTATION_POINTS: u64 = 5;
+/// Points that starting a subscription costs beside the operation itself.
+pub const RATE_SUBSCRIPTION_POINTS: u64 = 5;
 /// Operations that a tenant registers.
 pub const PERSISTED_OPERATIONS_MAX: u64 = 1_000;
 /// Identity providers of a tenant.

@@ -82,7 +82,7 @@ pub struct RequestKind {
 /// What operations are counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct OperationKind {
-    /// `query` or `mutation`.
+    /// `query`, `mutation` or `subscription`, which is counted when it begins.
     pub kind: &'static str,
     pub outcome: &'static str,
 }

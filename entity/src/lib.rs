@@ -24,6 +24,8 @@ pub mod identity_provider;
 pub mod lead;
 pub mod lead_interaction;
 pub mod mail;
+pub mod notification;
+pub mod notification_feed;
 pub mod org_unit;
 pub mod outbox;
 pub mod persisted_operation;

@@ -15,6 +15,7 @@ mod m20261122_000005_accounts;
 mod m20261122_000006_access;
 mod m20261122_000007_audit;
 mod m20261122_000008_limits;
+mod m20261122_000009_notifications;
 mod m20261122_000010_identity_providers;
 mod m20261122_000011_tenant_export;
 mod m20261122_000012_server_secrets;
@@ -54,6 +55,7 @@ pub fn steps() -> Vec<Step> {
         step!(m20261122_000006_access),
         step!(m20261122_000007_audit),
         step!(m20261122_000008_limits),
+        step!(m20261122_000009_notifications),
         step!(m20261122_000010_identity_providers),
         step!(m20261122_000011_tenant_export),
         step!(m20261122_000012_server_secrets),

@@ -28,6 +28,7 @@ pub struct Target {
     operation: Uuid,
     provider: Uuid,
     invited: Uuid,
+    notification: Uuid,
     /// A text that nobody has used yet.
     fresh: String,
 }
@@ -73,6 +74,14 @@ const GUARDED: [Gets; 5] = [
 /// The tenant's own business: each sees their own tenant's, if their role says so.
 const OF_THE_TENANT: [Gets; 5] =
     [Refused("UNAUTHENTICATED"), Own, Refused("FORBIDDEN"), Answer, Answer];
+/// One person's, whatever the roles of others, the admin's too.
+const OF_ONE_PERSON: [Gets; 5] = [
+    Refused("UNAUTHENTICATED"),
+    Refused("NOT_FOUND"),
+    Refused("NOT_FOUND"),
+    Refused("NOT_FOUND"),
+    Refused("NOT_FOUND"),
+];
 /// A door that is open by design: what it asks for says by itself whose it is.
 const OPEN: [Gets; 5] = [Answer; 5];
 /// Whoever names a provider decides who everybody is: nobody does who may not do everything.
@@ -111,6 +120,17 @@ pub const CASES: &[Case] = &[
     Case { name: "tenant", with: |_| String::new(), gets: OF_THE_TENANT },
     Case { name: "identityProviders", with: |_| String::new(), gets: OF_THE_TENANT },
     Case { name: "persistedOperations", with: |_| String::new(), gets: OF_THE_TENANT },
+    Case {
+        name: "notifications",
+        with: |_| String::new(),
+        gets: [Refused("UNAUTHENTICATED"), Own, Own, Own, Answer],
+    },
+    Case {
+        name: "notificationAdded",
+        with: |_| String::new(),
+        // Not over a plain request; over the others: tests/subscriptions.rs, everybody_hears_their_own.
+        gets: [Refused("UNSUPPORTED"); 5],
+    },
     // ---- Doors that are open -----------------------------------------------------------------
     Case {
         name: "login",
@@ -190,6 +210,21 @@ pub const CASES: &[Case] = &[
         name: "sessionRevokeAll",
         with: |target| format!("(userId: \"{}\")", target.records["User"]),
         gets: GUARDED,
+    },
+    Case {
+        name: "notificationMarkRead",
+        with: |target| format!("(ids: [\"{}\"])", target.notification),
+        gets: OF_ONE_PERSON,
+    },
+    Case {
+        name: "notificationMarkAllRead",
+        with: |_| String::new(),
+        gets: [Refused("UNAUTHENTICATED"), Own, Answer, Answer, Answer],
+    },
+    Case {
+        name: "notificationDelete",
+        with: |target| format!("(ids: [\"{}\"])", target.notification),
+        gets: OF_ONE_PERSON,
     },
     // ---- Roles, keys, the tenant -------------------------------------------------------------
     Case {
@@ -420,6 +455,9 @@ impl Target {
              invited: userInvite(input: {{ email: \"c.{fresh}@b.example\", name: \"C\", roles: [] }}) {{ id }} }}"
         );
         let made = app.data(admin, &made, json!({})).await;
+        // Of what the admin made for them.
+        let told = "{ notifications(first: 1) { nodes { id } } }";
+        let told = app.data(&alpha.diretor.key, told, json!({})).await;
         // Another invitation may be sent by now.
         app.app.clock.advance(TimeDelta::seconds(limits::INVITATION_AGAIN_SECONDS + 1));
         let id = |of: &Json| of["id"].as_str().unwrap().parse().unwrap();
@@ -433,6 +471,7 @@ impl Target {
             operation: id(&made["operation"]),
             provider: id(&made["provider"]),
             invited: id(&made["invited"]),
+            notification: id(&told["notifications"]["nodes"][0]),
             fresh,
         }
     }
@@ -450,6 +489,7 @@ impl Target {
             operation: id(),
             provider: id(),
             invited: id(),
+            notification: id(),
             fresh: id().simple().to_string(),
         }
     }
@@ -462,8 +502,15 @@ impl Target {
     /// What would give it away.
     fn marks(&self, app: &TestApp) -> Vec<String> {
         let mut marks = marks(&app.alpha, &self.records);
-        let own =
-            [self.session, self.api_key, self.role, self.operation, self.provider, self.invited];
+        let own = [
+            self.session,
+            self.api_key,
+            self.role,
+            self.operation,
+            self.provider,
+            self.invited,
+            self.notification,
+        ];
         marks.extend(own.iter().map(Uuid::to_string));
         marks
     }

@@ -26,6 +26,11 @@ const TASKS: &[(&str, &str, &str)] = &[
         "the rows of tenants that are to be removed; tests/tenant_purge.rs has its round",
     ),
     ("api/src/app.rs", "keep_swept", "removes what has expired, by its age alone"),
+    (
+        "api/src/app.rs",
+        "feed::keep_watching",
+        "numbers and standing of subscribers, each their own",
+    ),
     ("api/src/app.rs", "async", "App::spawn itself"),
     ("api/src/db/lease.rs", "clean", "a connection, no rows"),
     ("api/src/db/pipeline.rs", "connection.map", "a connection, no rows"),

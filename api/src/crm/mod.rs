@@ -12,6 +12,7 @@ pub mod deal;
 pub mod deal_activity;
 pub mod lead;
 pub mod lead_interaction;
+pub mod notices;
 pub mod pipeline;
 pub mod pipeline_stage;
 

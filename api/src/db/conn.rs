@@ -1,7 +1,7 @@
 //! One connection, usually inside a transaction. Statements ask for a permit: without a decision of
 //! the policy there is nothing to run them with.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -23,6 +23,8 @@ pub struct Conn {
     dialect: Dialect,
     statements: AtomicU32,
     rows: AtomicU64,
+    /// Whether somebody has something to read once this is committed.
+    news: AtomicBool,
 }
 
 /// How statements reach the database.
@@ -81,6 +83,7 @@ impl Conn {
             dialect,
             statements: AtomicU32::new(0),
             rows: AtomicU64::new(0),
+            news: AtomicBool::new(false),
         }
     }
 
@@ -101,6 +104,16 @@ impl Conn {
     /// Counts related rows that came joined to others.
     pub fn count_joined(&self, rows: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Notes that somebody will have something to read.
+    pub fn mark_news(&self) {
+        self.news.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether whoever waits for news on this node is to be woken after the commit.
+    pub fn has_news(&self) -> bool {
+        self.news.load(Ordering::Relaxed)
     }
 
     /// Runs a query and returns all its rows.

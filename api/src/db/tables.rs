@@ -86,6 +86,8 @@ fn listed() -> Vec<Table> {
         table::<entity::deal::Entity>(&[]),
         table::<entity::deal_activity::Entity>(&[]),
         table::<entity::deal_stage_change::Entity>(&[]),
+        table::<entity::notification::Entity>(&[]),
+        table::<entity::notification_feed::Entity>(&[]),
         table::<entity::sale::Entity>(&[]),
         table::<entity::customer_goal::Entity>(&[]),
         table::<entity::event_batch::Entity>(&[]),

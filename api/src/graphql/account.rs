@@ -62,6 +62,11 @@ impl Account {
         self.charge(caller, limits::RATE_MUTATION_POINTS.saturating_add(rows)).await
     }
 
+    /// Charges the start of a subscription.
+    pub(super) async fn charge_subscription(&self, caller: &Caller) -> Result<()> {
+        self.charge(caller, limits::RATE_SUBSCRIPTION_POINTS).await
+    }
+
     async fn charge(&self, caller: &Caller, points: u64) -> Result<()> {
         if points == 0 {
             return Ok(());

@@ -49,6 +49,7 @@ pub(super) struct Operation<'d> {
     document: &'d ExecutableDocument,
     definition: &'d OperationDefinition,
     pub(super) is_mutation: bool,
+    pub(super) is_subscription: bool,
 }
 
 impl Document {
@@ -88,6 +89,7 @@ impl Document {
             document: &self.parsed,
             definition,
             is_mutation: definition.ty == OperationType::Mutation,
+            is_subscription: definition.ty == OperationType::Subscription,
         })
     }
 }
@@ -158,6 +160,16 @@ pub(super) fn by_get() -> Refusal {
         protocol_code: None,
         position: None,
     }
+}
+
+/// A subscription where one answer is all that there can be.
+pub(super) fn needs_a_stream() -> Refusal {
+    Refusal::of(Error::Unsupported {
+        message: say(
+            "subscriptions go over WebSocket or, with Accept: text/event-stream, as events",
+            "assinaturas vão por WebSocket ou, com Accept: text/event-stream, como eventos",
+        ),
+    })
 }
 
 fn parse_failed(error: &ParseError) -> Refusal {

@@ -19,11 +19,12 @@ mod rate_limit;
 mod registered;
 mod respond;
 mod roots;
+mod subscription;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_graphql::{EmptySubscription, SDLExportOptions, Schema};
+use async_graphql::{SDLExportOptions, Schema};
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -37,11 +38,12 @@ use account::Account;
 use document::{Documents, Operation};
 use operation::OperationState;
 use registered::Registered;
-use roots::{Mutation, Query};
+use roots::{Mutation, Query, Subscription};
 
 pub use crate::ctx::Caller;
 pub use crate::error::graphql::to_field_error as field_error;
 pub use catalogue::{Entry, Write, catalogue};
+pub use subscription::{Opened, Told};
 
 /// One operation as it was sent.
 #[derive(Debug, Clone, Default)]
@@ -108,7 +110,7 @@ pub struct Reply {
 
 /// The schema and what is remembered of documents.
 pub struct Graphql {
-    schema: Schema<Query, Mutation, EmptySubscription>,
+    schema: Schema<Query, Mutation, Subscription>,
     documents: Documents,
     registered: Registered,
     sdl: String,
@@ -117,7 +119,7 @@ pub struct Graphql {
 
 impl Graphql {
     pub fn build() -> Result<Self> {
-        let schema = Schema::build(Query::default(), Mutation::default(), EmptySubscription)
+        let schema = Schema::build(Query::default(), Mutation::default(), Subscription::default())
             .extension(operation::MarkExecuted)
             .directive(roots::idempotent)
             .finish();
@@ -213,6 +215,9 @@ async fn admit(caller: &Caller, operation: &Operation<'_>, read_only: bool) -> R
     let app = caller.app();
     let somebody = matches!(caller, Caller::Somebody(_));
     operation.check(app.config.graphql.introspection, somebody)?;
+    if operation.is_subscription {
+        return Err(document::needs_a_stream());
+    }
     if !operation.is_mutation {
         return Ok(());
     }

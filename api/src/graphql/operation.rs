@@ -294,10 +294,14 @@ impl OperationState {
             key.keep(ctx, &conn, &text).await?;
         }
         self.count(&conn);
+        let has_news = conn.has_news();
         conn.commit().await?;
         if planned.is_about_people() {
             // Who may do what has changed: felt at once here, and within a second elsewhere.
             ctx.app.identity.forget(&ctx.app, ctx.tenant_id()).await;
+        }
+        if has_news {
+            ctx.app.feeds.wake();
         }
         Ok(text)
     }

@@ -8,7 +8,7 @@ use async_graphql::parser::types::Field;
 use async_graphql::registry::{MetaTypeId, Registry};
 use async_graphql::{
     ContainerType, Context, ContextSelectionSet, CustomDirective, Directive, MergedObject,
-    ObjectType, OutputType, Positioned, ServerResult, Value,
+    MergedSubscription, ObjectType, OutputType, Positioned, ServerResult, Value,
 };
 
 use super::catalogue::catalogue;
@@ -22,6 +22,9 @@ use crate::identity::explanation::graphql::ExplanationQuery;
 use crate::identity::graphql::IdentityQuery;
 use crate::identity::identity_provider::graphql::{
     IdentityProviderMutation, IdentityProviderQuery,
+};
+use crate::identity::notification::graphql::{
+    NotificationMutation, NotificationQuery, NotificationSubscription,
 };
 use crate::identity::role::graphql::{RoleMutation, RoleQuery};
 use crate::identity::session::graphql::{SessionMutation, SessionQuery};
@@ -43,6 +46,7 @@ pub(crate) struct Query(
     ExplanationQuery,
     IdentityProviderQuery,
     SignInQuery,
+    NotificationQuery,
 );
 
 #[derive(MergedObject, Default)]
@@ -56,7 +60,11 @@ pub(crate) struct Mutation(
     TenantMutation,
     IdentityProviderMutation,
     SignInMutation,
+    NotificationMutation,
 );
+
+#[derive(MergedSubscription, Default)]
+pub(crate) struct Subscription(NotificationSubscription);
 
 /// Every record's list, single record, aggregate and groups.
 #[derive(Default)]

@@ -7,7 +7,7 @@ use async_graphql::{
 use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
-use super::{tenant, user};
+use super::{notification, tenant, user};
 use crate::ctx::{Caller, Ctx, Origin};
 use crate::error::graphql::to_field_error as field_error;
 use crate::error::{Error, Language, say};
@@ -55,6 +55,12 @@ impl Me {
     /// Names of the caller's roles.
     async fn roles(&self) -> &[String] {
         &self.ctx.actor.role_names
+    }
+
+    /// How many of the caller's notifications were not read yet.
+    async fn unread_notifications(&self) -> Result<i32> {
+        let count = notification::service::count(&self.ctx, true).await;
+        Ok(i32::try_from(count.map_err(in_language(&self.ctx.origin))?).unwrap_or(i32::MAX))
     }
 
     /// What the roles allow, less what the scopes of an API key leave out.

@@ -24,6 +24,7 @@ pub mod explanation;
 mod gate;
 pub mod graphql;
 pub mod identity_provider;
+pub mod notification;
 pub mod operator;
 pub mod org_unit;
 pub mod persisted_operation;

@@ -2,6 +2,7 @@
 //! result and a `complete` at the end. Comments in between keep proxies from closing the connection.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -13,7 +14,8 @@ use futures::StreamExt;
 use futures::stream::{BoxStream, once, unfold};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::graphql::{Caller, Request};
+use crate::graphql::{Caller, Request, Told};
+use crate::http::operation::Begun;
 use crate::http::reply::{Answer, ResultMedia};
 use crate::http::{Door, operation};
 
@@ -29,19 +31,29 @@ pub(super) async fn respond(
 ) -> Response {
     if read_only {
         // EventSource can only GET: a query is fine, a mutation is refused as anywhere else.
-        let answer = operation::run(door, caller, request, true).await;
-        if answer.is_mutation {
-            return answer.refused_by_method().into_response(ResultMedia::Json);
-        }
-        return events(once(async { answer }).boxed());
+        return match operation::open(door, caller, request, true).await {
+            Begun::Once(answer) if answer.is_mutation => {
+                answer.refused_by_method().into_response(ResultMedia::Json)
+            }
+            Begun::Once(answer) => events(operation::only(answer)),
+            Begun::Many(answers) => events(answers),
+        };
     }
     events(operation::stream(door, caller, request))
 }
 
-fn events(answers: BoxStream<'static, Answer>) -> Response {
+fn events(answers: BoxStream<'static, Told<Answer>>) -> Response {
+    let next =
+        |answer: Answer| format!("event: next\ndata: {}\n\n", operation::one_line(&answer.body));
     let frames = answers
-        .map(|answer| format!("event: next\ndata: {}\n\n", operation::one_line(&answer.body)))
-        .chain(once(async { COMPLETE.to_owned() }))
+        .map(move |told| match told {
+            Told::Next(answer) | Told::Over(answer) => Some(next(answer)),
+            Told::Cut => None,
+        })
+        .chain(once(async { Some(COMPLETE.to_owned()) }))
+        // What is cut off is not complete: the client connects again.
+        .take_while(|frame| ready(frame.is_some()))
+        .filter_map(ready)
         .boxed();
     let mut ticks = interval(KEEP_ALIVE_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -14,7 +14,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 use super::message::{self, Close, FromClient};
 use crate::ctx::Origin;
 use crate::error::{Error, say};
-use crate::graphql::{Caller, Request};
+use crate::graphql::{Caller, Request, Told};
 use crate::http::reply::Answer;
 use crate::http::{Door, credentials, operation};
 use crate::limits;
@@ -33,6 +33,8 @@ enum Said {
     Complete,
     /// The connection's credential no longer holds.
     Forbidden,
+    /// The server stops, and closes the connection: the client subscribes again on another.
+    Cut,
 }
 
 struct Connection {
@@ -187,6 +189,10 @@ impl Connection {
                 send(socket, message::complete(id)).await
             }
             Said::Forbidden => Err(Some(Close::Forbidden)),
+            Said::Cut => {
+                self.running.remove(id);
+                Ok(())
+            }
         }
     }
 }
@@ -198,30 +204,28 @@ fn operation_of(
     origin: Origin,
     request: Request,
 ) -> BoxStream<'static, Said> {
-    let started =
-        async move {
-            let caller = match caller(&door, bearer.as_deref(), &origin).await {
-                Ok(caller) => caller,
-                Err(Close::Forbidden) => {
-                    return futures::stream::iter([Said::Forbidden]).boxed();
-                }
-                Err(_other) => {
-                    let error = Error::unavailable("credentials could not be checked");
-                    let body = Answer::of_error(&error, &origin).body;
-                    return futures::stream::iter([Said::Failed(body)]).boxed();
-                }
-            };
-            operation::stream(&door, caller, request)
-                .map(|answer| {
-                    if answer.executed {
-                        Said::Next(answer.body)
-                    } else {
-                        Said::Failed(answer.body)
-                    }
-                })
-                .chain(futures::stream::iter([Said::Complete]))
-                .boxed()
+    let started = async move {
+        let caller = match caller(&door, bearer.as_deref(), &origin).await {
+            Ok(caller) => caller,
+            Err(Close::Forbidden) => {
+                return futures::stream::iter([Said::Forbidden]).boxed();
+            }
+            Err(_other) => {
+                let error = Error::unavailable("credentials could not be checked");
+                let body = Answer::of_error(&error, &origin).body;
+                return futures::stream::iter([Said::Failed(body)]).boxed();
+            }
         };
+        operation::stream(&door, caller, request)
+            .map(|told| match told {
+                Told::Next(answer) if answer.executed => Said::Next(answer.body),
+                Told::Over(answer) if answer.executed => Said::Forbidden,
+                Told::Next(answer) | Told::Over(answer) => Said::Failed(answer.body),
+                Told::Cut => Said::Cut,
+            })
+            .chain(futures::stream::iter([Said::Complete]))
+            .boxed()
+    };
     futures::stream::once(started).flatten().boxed()
 }
 

@@ -13,14 +13,18 @@ use super::store::{self, Person};
 use super::token::TokenText;
 use super::trail::{Deed, leave};
 use super::{Let, guard, letter, link_refused, new_password, opened, roles};
-use crate::access::{Action, Reader, Resource, SystemHandle, Writer};
+use crate::access::{Action, Permit as _, Reader, Resource, SystemHandle, Writer};
 use crate::app::App;
 use crate::audit::{self, Author, Entry};
+use crate::clock::Clock;
 use crate::ctx::Origin;
+use crate::db::Conn;
 use crate::error::{Error, Language, Result, say};
+use crate::identity::notification::audience;
 use crate::identity::user;
 use crate::limits;
 use crate::mail::{self, Queued};
+use crate::notice::{self, Kind, Notice};
 use crate::record::Record;
 use crate::record::change::Session;
 use crate::record::change::input::{self as draft, Purpose};
@@ -179,8 +183,34 @@ pub(super) async fn accept(
     };
     let author = Author { user_id: Some(user_id), api_key_id: None, origin };
     leave(clock, &conn, &system, author, deed).await?;
+    tell_inviter(clock, &conn, &system, user_id).await?;
     conn.commit().await?;
+    app.feeds.wake();
     Ok(Let { tenant: person.tenant_slug, email: person.email })
+}
+
+/// Who sent the invitation hears of it, where they may still see who it was for.
+async fn tell_inviter(
+    clock: &Clock,
+    conn: &Conn,
+    system: &SystemHandle,
+    user_id: Uuid,
+) -> Result<()> {
+    let sent = store::latest_token(conn, system, user_id, letter::INVITATION).await?;
+    let Some(inviter) = sent.and_then(|sent| sent.created_by) else { return Ok(()) };
+    let people = audience::people(conn, system.tenant_id(), vec![inviter]).await?;
+    let Some(person) = people.get(&inviter) else { return Ok(()) };
+    if !person.may_read(conn, Resource::Users, (user_id, None)).await? {
+        return Ok(());
+    }
+    let accepted = Notice {
+        user_id: inviter,
+        kind: Kind::InvitationAccepted,
+        actor_id: Some(user_id),
+        resource: Resource::Users,
+        record_id: user_id,
+    };
+    notice::append(conn, system, clock, vec![accepted]).await
 }
 
 fn entry(action: &str, user_id: Uuid, new: serde_json::Value) -> Entry {

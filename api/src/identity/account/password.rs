@@ -11,7 +11,7 @@ use super::store::{self, Person};
 use super::token::TokenText;
 use super::trail::{Deed, leave};
 use super::{Let, guard, letter, link_refused, new_password, opened};
-use crate::access::SystemHandle;
+use crate::access::{Resource, SystemHandle};
 use crate::app::App;
 use crate::audit::Author;
 use crate::ctx::{Ctx, Origin};
@@ -21,6 +21,7 @@ use crate::identity::session::service::revoke_all_of;
 use crate::identity::user::email;
 use crate::limits;
 use crate::mail::{self, Queued};
+use crate::notice::{self, Kind, Notice};
 
 /// Changes the caller's password; all their other sessions end.
 pub(super) async fn change(ctx: &Ctx, current: &str, new: &str) -> Result<()> {
@@ -69,7 +70,9 @@ pub(super) async fn change(ctx: &Ctx, current: &str, new: &str) -> Result<()> {
     mail::append(&conn, &system, clock, queued).await?;
     let changed = deed(user_id, ("user.change_password", "password_changed"), ended);
     leave(clock, &conn, &system, Author::of(ctx), changed).await?;
+    notice::append(&conn, &system, clock, vec![told(user_id)]).await?;
     conn.commit().await?;
+    app.feeds.wake();
     app.identity.forget(app, user_id).await;
     Ok(())
 }
@@ -166,9 +169,22 @@ pub(super) async fn reset(app: &Arc<App>, token: &str, new: &str, origin: &Origi
     let done = deed(user_id, ("user.reset_password", "password_reset"), ended);
     let author = Author { user_id: Some(user_id), api_key_id: None, origin };
     leave(clock, &conn, &system, author, done).await?;
+    notice::append(&conn, &system, clock, vec![told(user_id)]).await?;
     conn.commit().await?;
+    app.feeds.wake();
     app.identity.forget(app, user_id).await;
     Ok(Let { tenant: person.tenant_slug, email: person.email })
+}
+
+/// The owner of a password that was set is told, whoever it was.
+fn told(user_id: Uuid) -> Notice {
+    Notice {
+        user_id,
+        kind: Kind::PasswordChanged,
+        actor_id: Some(user_id),
+        resource: Resource::Users,
+        record_id: user_id,
+    }
 }
 
 /// A password was set; how many sessions ended with it.

@@ -12,9 +12,11 @@ use crate::access::{Action, Permit, Resource, RowRule};
 use crate::ctx::Ctx;
 use crate::db::Conn;
 use crate::error::{Error, Result, say};
+use crate::identity::notification::audience;
 use crate::identity::trail::{self, Deed};
 use crate::identity::{gate, role};
 use crate::limits;
+use crate::notice::{self, Kind, Notice};
 
 /// A key and its text, for the one time that it is shown.
 pub(super) struct Issued {
@@ -81,7 +83,9 @@ pub(super) async fn rotate(ctx: &Ctx, id: Uuid, keep_old_s: i64) -> Result<Issue
     };
     trail::leave(ctx, &conn, &writer, deed).await?;
     let key = find(&conn, &writer, id).await?;
+    tell_maker(ctx, &conn, &writer, (&key, Kind::ApiKeyRotated)).await?;
     conn.commit().await?;
+    ctx.app.feeds.wake();
     ctx.app.identity.forget(&ctx.app, key.user_id).await;
     Ok(Issued { key, secret: text.reveal() })
 }
@@ -105,9 +109,35 @@ pub(super) async fn revoke(ctx: &Ctx, id: Uuid) -> Result<KeySummary> {
     };
     trail::leave(ctx, &conn, &writer, deed).await?;
     let key = find(&conn, &writer, id).await?;
+    tell_maker(ctx, &conn, &writer, (&key, Kind::ApiKeyRevoked)).await?;
     conn.commit().await?;
+    ctx.app.feeds.wake();
     ctx.app.identity.forget(&ctx.app, key.user_id).await;
     Ok(key)
+}
+
+/// Who made a key hears what another did to it, where they may still see it.
+async fn tell_maker(
+    ctx: &Ctx,
+    conn: &Conn,
+    permit: &impl Permit,
+    (key, kind): (&KeySummary, Kind),
+) -> Result<()> {
+    let maker = key.created_by.filter(|maker| *maker != ctx.actor.user_id);
+    let Some(maker) = maker else { return Ok(()) };
+    let people = audience::people(conn, ctx.tenant_id(), vec![maker]).await?;
+    let Some(person) = people.get(&maker) else { return Ok(()) };
+    if !person.may_read(conn, Resource::ApiKeys, (maker, None)).await? {
+        return Ok(());
+    }
+    let told = Notice {
+        user_id: maker,
+        kind,
+        actor_id: Some(ctx.actor.user_id),
+        resource: Resource::ApiKeys,
+        record_id: key.id,
+    };
+    notice::append(conn, permit, &ctx.app.clock, vec![told]).await
 }
 
 /// A key belongs to the account that it acts as, and to who made it.

@@ -12,7 +12,7 @@ use super::password::Verdict as PasswordVerdict;
 use super::refresh::RefreshToken;
 use super::store::{self, Account, Seen};
 use super::token::AccessToken;
-use crate::access::{Permit, SystemHandle};
+use crate::access::{Permit, Resource, SystemHandle};
 use crate::app::App;
 use crate::audit::{self, Author, Entry};
 use crate::browser::{Change, Cookie};
@@ -24,6 +24,7 @@ use crate::error::{Error, Result, say};
 use crate::identity::account::guard;
 use crate::identity::user::email;
 use crate::limits;
+use crate::notice::{self, Kind, Notice};
 
 const IP_CHARS_MAX: usize = 45;
 const USER_AGENT_CHARS_MAX: usize = 500;
@@ -246,6 +247,7 @@ pub async fn refresh(app: &Arc<App>, text: &str, origin: &Origin) -> Result<Sess
             Verdict::Reused => {
                 end_reused(app, &conn, (&token, &living), origin).await?;
                 conn.commit().await?;
+                app.feeds.wake();
                 app.identity.forget(app, token.session_id).await;
                 return Err(refresh_refused());
             }
@@ -282,7 +284,15 @@ async fn end_reused(
     let entry = entry("session.reuse", token.session_id, about);
     // Nobody knows which of the two it was.
     let author = Author { user_id: None, api_key_id: None, origin };
-    audit::append_by(&app.clock, conn, &system, author, vec![entry]).await
+    audit::append_by(&app.clock, conn, &system, author, vec![entry]).await?;
+    let told = Notice {
+        user_id: living.user_id,
+        kind: Kind::SessionReused,
+        actor_id: None,
+        resource: Resource::Users,
+        record_id: living.user_id,
+    };
+    notice::append(conn, &system, &app.clock, vec![told]).await
 }
 
 /// Ends all sessions of a user but one, in the transaction of `conn`, and returns how many there

@@ -41,6 +41,8 @@ fn declaration() -> Record {
                 ("account_tokens", "user_id"),
                 ("user_identities", "user_id"),
                 ("sign_in_flows", "user_id"),
+                ("notifications", "user_id"),
+                ("notification_feeds", "id"),
             ],
             verbs: &account::verbs::VERBS,
             ..Changes::default()

@@ -14,6 +14,7 @@ use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
 use crate::error::Result;
 use crate::events::{self, Event, Lane};
+use crate::notice::{self, Notice};
 use crate::outbox::{self, Announcement};
 use crate::record::declare::Record;
 
@@ -29,6 +30,7 @@ pub(super) struct Effects {
     events: Vec<Event>,
     announcements: Vec<Announcement>,
     epochs: BTreeSet<String>,
+    notices: Vec<Notice>,
 }
 
 /// What was done to a row.
@@ -131,6 +133,12 @@ impl Effects {
         self.events.extend(other.events);
         self.announcements.extend(other.announcements);
         self.epochs.extend(other.epochs);
+        self.notices.extend(other.notices);
+    }
+
+    /// Somebody is to be told.
+    pub(super) fn notify(&mut self, notice: Notice) {
+        self.notices.push(notice);
     }
 
     /// An event and its announcement.
@@ -183,7 +191,8 @@ impl Effects {
         }
         events::append(conn, permit, clock, lane, self.events).await?;
         outbox::append(conn, permit, clock, self.announcements).await?;
-        cache::raise(conn, permit, clock, &self.epochs).await
+        cache::raise(conn, permit, clock, &self.epochs).await?;
+        notice::append(conn, permit, clock, self.notices).await
     }
 }
 

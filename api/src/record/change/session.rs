@@ -12,6 +12,7 @@ use crate::ctx::Ctx;
 use crate::db::{Conn, NullOf, Value};
 use crate::error::{Error, Result, say};
 use crate::events::Lane;
+use crate::notice::Notice;
 use crate::record::declare::{Default, Field, Record};
 
 /// Columns that the engine keeps; nobody sets them.
@@ -72,6 +73,11 @@ impl<'a> Session<'a> {
     /// An event of a record beside those that every change leaves (`deal.won`).
     pub fn tell(&mut self, record: &Record, id: Uuid, past: &str, payload: serde_json::Value) {
         self.tell_at(self.ctx.now(), (record, id), past, payload);
+    }
+
+    /// Somebody is told of the change once it is committed.
+    pub fn notify(&mut self, notice: Notice) {
+        self.effects.notify(notice);
     }
 
     /// As [`Session::tell`], of something that happened earlier.
