@@ -17,7 +17,7 @@ use crate::telemetry::OperationKind;
 
 /// What became of an operation that may answer more than once.
 pub enum Opened {
-    Once(Reply),
+    Once(Box<Reply>),
     Many(BoxStream<'static, Told<Reply>>),
 }
 
@@ -45,7 +45,7 @@ impl Graphql {
     /// run.
     pub async fn open(&self, caller: Caller, request: Request, read_only: bool) -> Opened {
         if !self.is_subscription(&request).await {
-            return Opened::Once(self.execute(caller, request, read_only).await);
+            return Opened::Once(Box::new(self.execute(caller, request, read_only).await));
         }
         let app = Arc::clone(caller.app());
         let started = app.clock.stopwatch();
@@ -58,7 +58,7 @@ impl Graphql {
             Err(refusal) => {
                 let mut reply = respond::refuse(&refusal, &origin, false);
                 reply.standings = state.account.standings();
-                (reply.outcome.as_str(), Opened::Once(reply))
+                (reply.outcome.as_str(), Opened::Once(Box::new(reply)))
             }
         };
         let kind = OperationKind { kind: "subscription", outcome };

@@ -17,7 +17,7 @@ use crate::graphql::{Caller, Opened, Outcome, Request, Told};
 
 /// What became of an operation that may answer more than once.
 pub(super) enum Begun {
-    Once(Answer),
+    Once(Box<Answer>),
     Many(BoxStream<'static, Told<Answer>>),
 }
 
@@ -47,13 +47,13 @@ pub(super) async fn open(
 ) -> Begun {
     let resolved = match resolve(door, &caller, &mut request).await {
         Ok(resolved) => resolved,
-        Err(refused) => return Begun::Once(refused),
+        Err(refused) => return Begun::Once(Box::new(refused)),
     };
     match Box::pin(door.app.graphql.open(caller, request, read_only)).await {
         Opened::Once(reply) => {
             let has_parsed = reply.outcome != Outcome::ParseFailed;
             remember(door, resolved, has_parsed).await;
-            Begun::Once(Answer::from(reply))
+            Begun::Once(Box::new(Answer::from(*reply)))
         }
         Opened::Many(replies) => {
             remember(door, resolved, true).await;
@@ -105,7 +105,7 @@ pub(super) fn stream(
     let limit = Duration::from_millis(door.app.config.server.request_timeout_ms);
     futures::stream::once(async move {
         match tokio::time::timeout(limit, open(&door, caller, request, false)).await {
-            Ok(Begun::Once(answer)) => only(answer),
+            Ok(Begun::Once(answer)) => only(*answer),
             Ok(Begun::Many(answers)) => answers,
             Err(_elapsed) => {
                 let error = Error::unavailable(format!("operation given up after {limit:?}"));

@@ -35,7 +35,7 @@ pub(super) async fn respond(
             Begun::Once(answer) if answer.is_mutation => {
                 answer.refused_by_method().into_response(ResultMedia::Json)
             }
-            Begun::Once(answer) => events(operation::only(answer)),
+            Begun::Once(answer) => events(operation::only(*answer)),
             Begun::Many(answers) => events(answers),
         };
     }
