@@ -9,11 +9,28 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use crate::support::app::Node;
+use crate::support::importing::Files;
 use crate::support::{TestApp, both_databases};
 
 const PAGE: &str = "query($seller: ID, $month: Int, $refresh: Boolean) { customerGoals(sellerId: \
     $seller, year: 2026, month: $month, refresh: $refresh) { summary { customers goal soldYear \
     soldMonth } nodes { customerName classification goal soldYear soldMonth lastYearSales } } }";
+
+/// Sales of one seller to one customer, of whom only the days are known.
+const SALES: &str = r#"
+system = "tests"
+[[step]]
+name = "sales"
+file = "sales.csv"
+record = "Sale"
+[step.fields]
+externalId = "order"
+orderId = "order"
+amount = "amount"
+soldOn = "day"
+sellerId = { lookup = "User", value = "s" }
+customerId = { lookup = "Company", value = "c" }
+"#;
 
 /// What a node answers about a seller, and what it cost.
 async fn ask(app: &TestApp, node: &Node, seller: Uuid) -> (Json, Json) {
@@ -103,6 +120,29 @@ both_databases! {
         both_say(summary("1.00", "1.00", "0.00", 1)).await;
         let (page, _) = ask(&app, &here, other).await;
         assert_eq!(page["summary"], summary("10.00", "10.00", "200.00", 1));
+    }
+
+    async fn what_an_import_brings_and_what_is_removed_for_good_is_felt_too(app: TestApp) {
+        let node = app.other_node();
+        let key = &app.alpha.admin.key;
+        let seller = app.alpha.comercial.id;
+        let named = json!({ "id": seller, "input": { "externalSystem": "tests", "externalId": "s" } });
+        app.done(key, "userUpdate", named, "{ id }").await;
+        let input = json!({ "name": "Bazar", "externalSystem": "tests", "externalId": "c" });
+        app.create(key, "Company", input).await;
+        let sold = async || ask(&app, &node, seller).await.0["summary"]["soldYear"].clone();
+        assert_eq!(sold().await, "0.00");
+        let files = Files::new(SALES, &[("sales.csv", "order,amount,day\n1,10.00,2026-01-05\n")]);
+        files.import(&app, &app.alpha).await;
+        assert_eq!(sold().await, "10.00");
+        files.write("sales.csv", "order,amount,day\n1,12.00,2026-01-05\n2,-2.00,2026-03-05\n");
+        files.import(&app, &app.alpha).await;
+        assert_eq!(sold().await, "10.00", "12 less 2 that came back");
+        let sales = app.data(key, "{ sales(orderBy: [{ field: AMOUNT }]) { nodes { id } } }", json!({})).await;
+        let returned = json!({ "id": sales["sales"]["nodes"][0]["id"] });
+        app.done(key, "saleDelete", returned.clone(), "{ id }").await;
+        app.done(key, "saleDestroy", returned, "").await;
+        assert_eq!(sold().await, "12.00");
     }
 
     async fn a_deal_that_is_won_is_a_sale_where_the_tenant_wants_it(app: TestApp) {
