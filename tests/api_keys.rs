@@ -36,19 +36,6 @@ impl TestApp {
         }
     }
 
-    async fn refused_key(
-        &self,
-        key: &str,
-        query: &str,
-        variables: Json,
-    ) -> (String, Option<String>) {
-        let answer = self.graphql(key, query, variables).await;
-        let extensions = &answer["errors"][0]["extensions"];
-        let code = extensions["code"].as_str().or(answer["code"].as_str());
-        let code = code.unwrap_or_else(|| panic!("{query}\n{answer:#}"));
-        (code.to_owned(), extensions["field"].as_str().map(str::to_owned))
-    }
-
     /// Whether the key is let in from an address, as a proxy that is trusted tells it.
     async fn lets_in(&self, key: &str, address: &str) -> bool {
         let address = address.parse().unwrap();
@@ -87,7 +74,7 @@ both_databases! {
         assert_eq!(trail.kinds(), ["api_key.created"]);
         assert!(!format!("{trail:?}").contains(secret));
         app.app.clock.advance(TimeDelta::days(31));
-        let gone = app.refused_key(&made.secret, "{ leads { totalCount } }", json!({})).await;
+        let gone = app.refusal_of(&made.secret, "{ leads { totalCount } }", json!({})).await;
         assert_eq!(gone.0, "UNAUTHENTICATED");
     }
 
@@ -108,7 +95,7 @@ both_databases! {
         ] {
             let mut input = json!({ "name": "k", "role": "admin" });
             input[field] = value.clone();
-            let refused = app.refused_key(admin, CREATE, json!({ "input": input })).await;
+            let refused = app.refusal_of(admin, CREATE, json!({ "input": input })).await;
             let place = Some(format!("input.{field}"));
             assert_eq!(refused, (code.to_owned(), place), "{field} {value}");
         }
@@ -124,7 +111,7 @@ both_databases! {
             "contacts": { "read": "all", "fields": { "phone": "hidden" } },
         });
         let key = app.key_with(alpha, alpha.comercial.id, rights).await;
-        let refused = |input: Json| app.refused_key(&key, CREATE, json!({ "input": input }));
+        let refused = |input: Json| app.refusal_of(&key, CREATE, json!({ "input": input }));
         for more in [
             json!({ "name": "k", "role": "admin" }),
             json!({ "name": "k", "role": "comercial" }),
@@ -144,14 +131,14 @@ both_databases! {
         let strong = app.make(&alpha.admin.key, json!({ "name": "forte", "role": "admin" })).await;
         let seen = app.trail(alpha).await;
         let variables = json!({ "id": strong.id });
-        assert_eq!(app.refused_key(&key, ROTATE, variables).await.0, "FORBIDDEN");
+        assert_eq!(app.refusal_of(&key, ROTATE, variables).await.0, "FORBIDDEN");
         assert!(app.trail(alpha).await.since(&seen).is_empty());
         app.data(&key, ROTATE, json!({ "id": made.id })).await;
         // A key that only reads a part makes no key that reads more.
         let part = json!({ "name": "parte", "role": "admin", "fields": ["leads.name", "api_keys.*"] });
         let part = app.make(&alpha.admin.key, part).await;
         let wide = json!({ "input": { "name": "k", "role": "admin", "scopes": ["leads:read"] } });
-        assert_eq!(app.refused_key(&part.secret, CREATE, wide).await.0, "FORBIDDEN");
+        assert_eq!(app.refusal_of(&part.secret, CREATE, wide).await.0, "FORBIDDEN");
     }
 
     async fn two_secrets_live_while_a_key_is_renewed(app: TestApp) {
@@ -169,14 +156,14 @@ both_databases! {
         }
         app.app.clock.advance(TimeDelta::seconds(601));
         app.data(secret, query, json!({})).await;
-        assert_eq!(app.refused_key(&made.secret, query, json!({})).await.0, "UNAUTHENTICATED");
+        assert_eq!(app.refusal_of(&made.secret, query, json!({})).await.0, "UNAUTHENTICATED");
         // At once, when the old one is not to be trusted.
         let last = app.data(admin, ROTATE, json!({ "id": made.id, "keep": 0 })).await;
         let last = last["apiKeyRotate"]["secret"].as_str().unwrap();
-        assert_eq!(app.refused_key(secret, query, json!({})).await.0, "UNAUTHENTICATED");
+        assert_eq!(app.refusal_of(secret, query, json!({})).await.0, "UNAUTHENTICATED");
         app.data(last, query, json!({})).await;
         for keep in [-1, 2_592_001] {
-            let refused = app.refused_key(admin, ROTATE, json!({ "id": made.id, "keep": keep })).await;
+            let refused = app.refusal_of(admin, ROTATE, json!({ "id": made.id, "keep": keep })).await;
             assert_eq!(refused, ("INVALID".to_owned(), Some("keepOldForSeconds".to_owned())));
         }
         assert_eq!(app.trail(alpha).await.since(&seen).actions(), ["api_key.rotate"; 2]);
@@ -198,7 +185,7 @@ both_databases! {
         // Once more changes nothing.
         app.data(admin, REVOKE, json!({ "id": made.id })).await;
         assert_eq!(app.trail(alpha).await.since(&seen).actions(), ["api_key.revoke"]);
-        assert_eq!(app.refused_key(admin, ROTATE, json!({ "id": made.id })).await.0, "CONFLICT");
+        assert_eq!(app.refusal_of(admin, ROTATE, json!({ "id": made.id })).await.0, "CONFLICT");
     }
 
     /// Only the fields named, wherever a field can be used; ids always.
@@ -281,12 +268,12 @@ both_databases! {
         let cases = [(KEYS, json!({})), (CREATE, create), (ROTATE, id.clone()), (REVOKE, id)];
         let seen = app.trail(alpha).await;
         for (query, variables) in cases {
-            let nobody = app.refused_key("pulso_x", query, variables.clone()).await;
+            let nobody = app.refusal_of("pulso_x", query, variables.clone()).await;
             assert_eq!(nobody.0, "UNAUTHENTICATED");
-            let wrong = app.refused_key(&alpha.comercial.key, query, variables.clone()).await;
+            let wrong = app.refusal_of(&alpha.comercial.key, query, variables.clone()).await;
             assert_eq!(wrong.0, "FORBIDDEN", "{query}");
             if variables.get("id").is_some() {
-                let refused = app.refused_key(&beta.admin.key, query, variables).await;
+                let refused = app.refusal_of(&beta.admin.key, query, variables).await;
                 assert_eq!(refused, ("NOT_FOUND".to_owned(), Some("id".to_owned())), "{query}");
             }
         }
@@ -302,7 +289,7 @@ both_databases! {
         let listed = app.data(&own, KEYS, json!({})).await;
         let names: Vec<&Json> = listed["apiKeys"].as_array().unwrap().iter().map(|key| &key["id"]).collect();
         assert!(names.contains(&&mine.id) && !names.contains(&&made.id), "{listed:#}");
-        assert_eq!(app.refused_key(&own, REVOKE, json!({ "id": made.id })).await.0, "NOT_FOUND");
+        assert_eq!(app.refusal_of(&own, REVOKE, json!({ "id": made.id })).await.0, "NOT_FOUND");
         app.data(&own, REVOKE, json!({ "id": mine.id })).await;
     }
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::support::waiting::until;
 use crate::support::{Backend, TestDb, both_databases};
 
 fn permit() -> SystemHandle {
@@ -213,17 +214,12 @@ async fn connections_that_the_server_ended_are_replaced() {
     drop(conn);
     // The driver learns of the end by itself; at most the statements under way fail.
     for read in reads {
-        let mut answered = false;
-        for _ in 0..50 {
+        let answered = || async {
             let conn = db.engine_read(read).await.unwrap();
             let one = Statement::new("SELECT 1::bigint", vec![]);
-            if conn.rows(&permit(), &one).await.is_ok() {
-                answered = true;
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        assert!(answered, "{read:?}");
+            conn.rows(&permit(), &one).await.is_ok()
+        };
+        until(&format!("{read:?}"), Duration::from_secs(5), answered).await;
     }
     // So does the other driver, after one failure that says "try again".
     for _ in 0..2 {

@@ -15,6 +15,7 @@ use serde_json::{Value as Json, json};
 
 use crate::support::app::config;
 use crate::support::seed::Tenant;
+use crate::support::waiting::until;
 use crate::support::{TestApp, both_databases, now};
 
 const READS: &str = "{ readLogs(orderBy: [{ field: CREATED_AT, direction: ASC }]) { nodes { kind \
@@ -154,16 +155,11 @@ both_databases! {
         let node = App::build(config(url), db, Clock::fixed(now())).unwrap();
         app.create(&app.alpha.admin.key, "Lead", json!({ "source": "s" })).await;
         node.start();
-        let watch = app.app.clock.stopwatch();
         let sql = "SELECT count(*) FROM audit_logs WHERE tenant_id = ? AND chain_seq IS NULL";
-        loop {
-            let waiting = app.read_sql(&app.alpha, sql, Vec::new()).await[0].int(0).unwrap();
-            if waiting == Some(0) {
-                break;
-            }
-            assert!(watch.elapsed().as_secs() < 10, "{waiting:?} entries are not sealed");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        let sealed = || async {
+            app.read_sql(&app.alpha, sql, Vec::new()).await[0].int(0).unwrap() == Some(0)
+        };
+        until("all entries are sealed", Duration::from_secs(10), sealed).await;
         node.stop(Duration::from_secs(5)).await;
     }
 

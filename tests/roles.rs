@@ -33,20 +33,6 @@ impl TestApp {
         let sql = "SELECT id FROM roles WHERE tenant_id = ? AND name = ?";
         self.read_sql(&self.alpha, sql, vec![Value::from(name)]).await[0].required_id(0).unwrap()
     }
-
-    /// Code and field of a refusal.
-    async fn role_refused(
-        &self,
-        key: &str,
-        query: &str,
-        variables: Json,
-    ) -> (String, Option<String>) {
-        let answer = self.graphql(key, query, variables).await;
-        let extensions = &answer["errors"][0]["extensions"];
-        let code = extensions["code"].as_str().or(answer["code"].as_str());
-        let code = code.unwrap_or_else(|| panic!("{query}\n{answer:#}"));
-        (code.to_owned(), extensions["field"].as_str().map(str::to_owned))
-    }
 }
 
 async fn reads_leads(app: &Arc<App>, key: &str) -> bool {
@@ -112,17 +98,17 @@ both_databases! {
             json!({ "*": "all", "leads": { "read": "all" } }),
         ] {
             let input = json!({ "input": { "name": "novo", "permissions": permissions } });
-            let refused = app.role_refused(admin, CREATE, input).await;
+            let refused = app.refusal_of(admin, CREATE, input).await;
             assert_eq!(refused, invalid("permissions"), "{permissions}");
         }
         for name in ["", "Vendas", "1a", "com espaço", &"a".repeat(51)] {
             let input = json!({ "input": { "name": name, "permissions": {} } });
-            assert_eq!(app.role_refused(admin, CREATE, input).await, invalid("name"), "{name}");
+            assert_eq!(app.refusal_of(admin, CREATE, input).await, invalid("name"), "{name}");
         }
         let long = json!({ "input": { "name": "a", "label": "x".repeat(101), "permissions": {} } });
-        assert_eq!(app.role_refused(admin, CREATE, long).await, invalid("label"));
+        assert_eq!(app.refusal_of(admin, CREATE, long).await, invalid("label"));
         let taken = json!({ "input": { "name": "comercial", "permissions": {} } });
-        let refused = app.role_refused(admin, CREATE, taken).await;
+        let refused = app.refusal_of(admin, CREATE, taken).await;
         assert_eq!(refused, ("CONFLICT".to_owned(), Some("input.name".to_owned())));
         assert!(app.trail(&app.alpha).await.since(&seen).is_empty());
     }
@@ -130,12 +116,12 @@ both_databases! {
     async fn the_seeds_stay(app: TestApp) {
         let admin = &app.alpha.admin.key;
         let (root, seller) = (app.seed_role("admin").await, app.seed_role("comercial").await);
-        let refused = app.role_refused(admin, DELETE, json!({ "id": seller })).await;
+        let refused = app.refusal_of(admin, DELETE, json!({ "id": seller })).await;
         assert_eq!(refused.0, "CONFLICT");
         let rename = json!({ "id": seller, "input": { "name": "vendas" } });
-        assert_eq!(app.role_refused(admin, UPDATE, rename).await.0, "CONFLICT");
+        assert_eq!(app.refusal_of(admin, UPDATE, rename).await.0, "CONFLICT");
         let less = json!({ "id": root, "input": { "permissions": { "leads": { "read": "all" } } } });
-        assert_eq!(app.role_refused(admin, UPDATE, less).await.0, "CONFLICT");
+        assert_eq!(app.refusal_of(admin, UPDATE, less).await.0, "CONFLICT");
         // What the other seeds allow is the tenant's own affair.
         let wider = json!({ "id": seller, "input": { "permissions": { "leads": { "read": "all" } } } });
         app.data(admin, UPDATE, wider).await;
@@ -166,7 +152,7 @@ both_databases! {
             json!({ "contacts": { "read": "all", "fields": { "phone": "masked", "email": "masked" } } }),
             json!({ "contacts": { "read": "all", "update": "all", "fields": { "phone": "hidden", "email": "masked" } } }),
         ] {
-            let refused = app.role_refused(&key, CREATE, create(more.clone())).await;
+            let refused = app.refusal_of(&key, CREATE, create(more.clone())).await;
             assert_eq!(refused.0, "FORBIDDEN", "{more}");
         }
         assert!(app.trail(alpha).await.since(&seen).is_empty());
@@ -181,8 +167,8 @@ both_databases! {
         // Nor is a role changed or removed by those who have less.
         let stronger = app.role("forte", json!({ "deals": { "read": "all" } })).await;
         let weaken = json!({ "id": stronger, "input": { "permissions": {} } });
-        assert_eq!(app.role_refused(&key, UPDATE, weaken).await.0, "FORBIDDEN");
-        assert_eq!(app.role_refused(&key, DELETE, json!({ "id": stronger })).await.0, "FORBIDDEN");
+        assert_eq!(app.refusal_of(&key, UPDATE, weaken).await.0, "FORBIDDEN");
+        assert_eq!(app.refusal_of(&key, DELETE, json!({ "id": stronger })).await.0, "FORBIDDEN");
         // One's own role is no exception.
         rights["leads"]["read"] = json!("all");
         let own = app.key_with(alpha, alpha.diretor.id, json!({ "roles": { "update": "all", "read": "all" } })).await;
@@ -191,7 +177,7 @@ both_databases! {
             .find(|role| role["permissions"] == json!({ "roles": { "update": "all", "read": "all" } }))
             .unwrap()["id"].clone();
         let wider = json!({ "id": mine, "input": { "permissions": rights } });
-        assert_eq!(app.role_refused(&own, UPDATE, wider).await.0, "FORBIDDEN");
+        assert_eq!(app.refusal_of(&own, UPDATE, wider).await.0, "FORBIDDEN");
     }
 
     async fn a_role_in_use_stays(app: TestApp) {
@@ -203,16 +189,16 @@ both_databases! {
         let mut values = vec![Value::Id(alpha.id), Value::Id(app.app.clock.new_id())];
         values.extend(fields.into_iter().map(|(_, value)| value));
         app.run_sql(alpha, sql, values).await;
-        assert_eq!(app.role_refused(admin, DELETE, json!({ "id": id })).await.0, "CONFLICT");
+        assert_eq!(app.refusal_of(admin, DELETE, json!({ "id": id })).await.0, "CONFLICT");
         app.run_sql(alpha, "DELETE FROM user_roles WHERE tenant_id = ? AND role_id = ?",
             vec![Value::Id(alpha.id), Value::Id(id)]).await;
         let make = "mutation { apiKeyCreate(input: { name: \"k\", role: \"usado\" }) { apiKey { id } } }";
         let key = app.data(admin, make, json!({})).await["apiKeyCreate"]["apiKey"]["id"].clone();
-        assert_eq!(app.role_refused(admin, DELETE, json!({ "id": id })).await.0, "CONFLICT");
+        assert_eq!(app.refusal_of(admin, DELETE, json!({ "id": id })).await.0, "CONFLICT");
         let revoke = "mutation($id: ID!) { apiKeyRevoke(id: $id) { revokedAt } }";
         app.data(admin, revoke, json!({ "id": key })).await;
         app.data(admin, DELETE, json!({ "id": id })).await;
-        assert_eq!(app.role_refused(admin, DELETE, json!({ "id": id })).await.0, "NOT_FOUND");
+        assert_eq!(app.refusal_of(admin, DELETE, json!({ "id": id })).await.0, "NOT_FOUND");
     }
 
     /// Two nodes on one database: what one changes, the other feels within a second.
@@ -239,12 +225,12 @@ both_databases! {
         let outside = json!({ "leads": { "read": "company" } });
         let outside = app.key_with(alpha, alpha.comercial.id, outside).await;
         for (query, variables) in cases {
-            assert_eq!(app.role_refused("pulso_x", query, variables.clone()).await.0, "UNAUTHENTICATED");
+            assert_eq!(app.refusal_of("pulso_x", query, variables.clone()).await.0, "UNAUTHENTICATED");
             for key in [&alpha.comercial.key, &outside] {
-                assert_eq!(app.role_refused(key, query, variables.clone()).await.0, "FORBIDDEN", "{query}");
+                assert_eq!(app.refusal_of(key, query, variables.clone()).await.0, "FORBIDDEN", "{query}");
             }
             if variables.get("id").is_some() {
-                let refused = app.role_refused(&beta.admin.key, query, variables).await;
+                let refused = app.refusal_of(&beta.admin.key, query, variables).await;
                 assert_eq!(refused.0, "NOT_FOUND", "{query}");
             }
         }
@@ -252,7 +238,7 @@ both_databases! {
         assert!(!theirs.to_string().contains(&id.to_string()));
         // Reading is one thing, changing another.
         assert_eq!(app.data(&alpha.diretor.key, ROLES, json!({})).await["roles"].as_array().unwrap().len(), 7);
-        let refused = app.role_refused(&alpha.diretor.key, DELETE, json!({ "id": id })).await;
+        let refused = app.refusal_of(&alpha.diretor.key, DELETE, json!({ "id": id })).await;
         assert_eq!(refused.0, "FORBIDDEN");
         assert!(app.trail(alpha).await.since(&seen).is_empty());
     }
@@ -298,17 +284,17 @@ both_databases! {
         let manager = ask(&alpha.admin.key, of(alpha.manager.id, mine)).await;
         assert_eq!(manager["allowed"], true, "the seller is of the manager's team: {manager:#}");
         assert_eq!(ask(&alpha.admin.key, of(alpha.manager.id, others)).await["allowed"], false);
-        let refused = app.role_refused(&own, EXPLAIN, of(alpha.manager.id, mine)).await;
+        let refused = app.refusal_of(&own, EXPLAIN, of(alpha.manager.id, mine)).await;
         assert_eq!(refused.0, "FORBIDDEN");
-        let refused = app.role_refused(&app.beta.admin.key, EXPLAIN, of(alpha.manager.id, mine)).await;
+        let refused = app.refusal_of(&app.beta.admin.key, EXPLAIN, of(alpha.manager.id, mine)).await;
         assert_eq!(refused, ("NOT_FOUND".to_owned(), Some("userId".to_owned())));
         let unknown = json!({ "resource": "lead", "action": "read" });
-        let refused = app.role_refused(seller, EXPLAIN, unknown).await;
+        let refused = app.refusal_of(seller, EXPLAIN, unknown).await;
         assert_eq!(refused, ("INVALID".to_owned(), Some("resource".to_owned())));
         let unknown = json!({ "resource": "leads", "action": "raed" });
-        assert_eq!(app.role_refused(seller, EXPLAIN, unknown).await.0, "INVALID");
+        assert_eq!(app.refusal_of(seller, EXPLAIN, unknown).await.0, "INVALID");
         let any = json!({ "resource": "leads", "action": "read" });
-        assert_eq!(app.role_refused("pulso_x", EXPLAIN, any).await.0, "UNAUTHENTICATED");
+        assert_eq!(app.refusal_of("pulso_x", EXPLAIN, any).await.0, "UNAUTHENTICATED");
     }
 }
 
@@ -326,7 +312,7 @@ both_databases! {
             json!({ "description": "nothing much" }),
             json!({ "permissions": { "deals": { "read": "own" } } }),
         ] {
-            let refused = app.role_refused(&key, UPDATE, json!({ "id": strong, "input": input })).await;
+            let refused = app.refusal_of(&key, UPDATE, json!({ "id": strong, "input": input })).await;
             assert_eq!(refused.0, "FORBIDDEN", "{input}");
         }
         for permissions in [
@@ -336,7 +322,7 @@ both_databases! {
             json!({ "*": "all" }),
         ] {
             let input = json!({ "permissions": permissions });
-            let refused = app.role_refused(&key, UPDATE, json!({ "id": weak, "input": input })).await;
+            let refused = app.refusal_of(&key, UPDATE, json!({ "id": weak, "input": input })).await;
             assert_eq!(refused.0, "FORBIDDEN", "{input}");
         }
         let input = json!({ "name": "weaker", "label": "Fraco", "permissions": { "roles": { "read": "all" } } });

@@ -21,6 +21,7 @@ use crate::support::app::{build, config, now};
 use crate::support::events::{Event, Events};
 use crate::support::seed::{PASSWORD, Person};
 use crate::support::socket::{Client, Heard, closed, serve, subscribe};
+use crate::support::waiting::until;
 use crate::support::{TestApp, both_databases};
 
 const API: &str = include_str!("../docs/api.md");
@@ -43,12 +44,8 @@ async fn connected(address: SocketAddr, credential: &str) -> Client {
 
 /// Waits for as many subscriptions as there are to be: that they are there is told by nothing else.
 async fn until_open(app: &App, count: usize) {
-    let waited = async {
-        while app.feeds.len() != count {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), waited).await.expect("no such subscription");
+    let open = || async { app.feeds.len() == count };
+    until("subscriptions", Duration::from_secs(20), open).await;
 }
 
 /// The cursor of the next message of a subscription.
@@ -207,8 +204,8 @@ both_databases! {
             client.say(subscribe("a", &news(None))).await;
             let mut events = Events::open(address, Some(credential), &news(None)).await;
             until_open(&app.app, 2).await;
-            // Two looks, so that what the credential stands for is known.
-            tokio::time::sleep(Duration::from_millis(2 * limits::NEWS_POLL_MS)).await;
+            let known = || async { app.app.feeds.judged() == 2 };
+            until("what the credential stands for is known", Duration::from_secs(20), known).await;
             app.data(admin, &query, json!({})).await;
             let asked = app.app.clock.stopwatch();
             assert_eq!(within(client.hear()).await, closed(4403, "Forbidden"), "{query}");

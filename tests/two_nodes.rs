@@ -178,4 +178,39 @@ both_databases! {
         let verified = pulso(app.database.url(), folder.path()).args(verify).output().unwrap();
         assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
     }
+
+    /// No message has to arrive: the very next answer of the other process has the sale, and a
+    /// process that dies takes nothing with it.
+    async fn a_sale_on_one_is_in_the_next_answer_of_the_other(app: TestApp) {
+        let (alpha, (mut one, two)) = (&app.alpha, two(&app, &[]));
+        let (admin, seller) = (&alpha.admin.key, alpha.comercial.id);
+        let customer = app.create(admin, "Company", json!({ "name": "Bazar" })).await;
+        let page = "query($seller: ID!) { customerGoals(sellerId: $seller) { \
+            summary { soldYear soldMonth } } }";
+        let says = async |node: &Node, found: &str, sold: &str| {
+            let answer = node.graphql(admin, page, json!({ "seller": seller })).await;
+            let summary = &answer["data"]["customerGoals"]["summary"];
+            assert_eq!(summary, &json!({ "soldYear": sold, "soldMonth": sold }), "{answer:#}");
+            assert_eq!(answer["extensions"]["cache"]["annual"]["found"], found, "{answer:#}");
+        };
+        let register = "mutation($input: SaleUpsertInput!) { saleRegister(input: $input) { id } }";
+        let sell = async |node: &Node, order: &str| {
+            let input = json!({ "orderId": order, "sellerId": seller, "customerId": customer,
+                                "amount": "5.00" });
+            node.data(admin, register, json!({ "input": input })).await;
+        };
+        for node in [&one, &two] {
+            says(node, "MISS", "0.00").await;
+            says(node, "HIT", "0.00").await;
+        }
+        sell(&one, "1").await;
+        says(&two, "MISS", "5.00").await;
+        sell(&two, "2").await;
+        says(&one, "MISS", "10.00").await;
+        says(&two, "MISS", "10.00").await;
+        sell(&one, "3").await;
+        one.kill();
+        says(&two, "MISS", "15.00").await;
+        says(&two, "HIT", "15.00").await;
+    }
 }

@@ -197,5 +197,7 @@ pub const READ_LOG_FLUSH_ENTRIES: usize = 1_000;
 
 /// Rows of goals and of sales by customer that one process keeps, each.
 pub const GOALS_KEPT_ROWS: u64 = 500_000;
+/// Sets of sellers that are being read, and users who refreshed, that one process remembers.
+pub const GOALS_WAITING_KEPT: u64 = 100_000;
 /// Seconds between two refreshes that one user forces.
 pub const GOALS_REFRESH_SECONDS: i64 = 10;

@@ -5,6 +5,7 @@ use super::{
 };
 use crate::support::both_databases;
 use crate::support::seed::PASSWORD;
+use crate::support::waiting::until;
 use axum::body::Body;
 use axum::http::Request;
 use axum::http::header;
@@ -80,14 +81,9 @@ both_databases! {
             office.sign_in_from(ELSEWHERE, &alpha.comercial.email, "wrong").await;
         }
         // Beside the answer, so that its time tells nothing.
-        let mut trail = office.test.trail(alpha).await.since(&seen);
-        for _ in 0..100 {
-            if !trail.audits.is_empty() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            trail = office.test.trail(alpha).await.since(&seen);
-        }
+        let told = || async { !office.test.trail(alpha).await.since(&seen).audits.is_empty() };
+        until("the entry", Duration::from_secs(5), told).await;
+        let trail = office.test.trail(alpha).await.since(&seen);
         assert_eq!(trail.actions(), ["user.guessing"]);
         assert_eq!(trail.audits[0].resource_id, Some(alpha.comercial.id));
         assert_eq!(trail.audits[0].ip.as_deref(), Some(ELSEWHERE));

@@ -76,10 +76,10 @@ impl TestApp {
         answer_of(&self.router, request).await
     }
 
-    /// Another server on the same database, with the same clock and nothing kept.
-    pub fn other_node(&self) -> Node {
+    /// Another [`App`] on the same database, with the same clock and nothing kept.
+    pub fn other_app(&self) -> OtherApp {
         let app = build(&self.database.db, self.database.url(), self.app.clock.clone());
-        Node { router: pulso::http::router(app) }
+        OtherApp { router: pulso::http::router(app) }
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -107,6 +107,21 @@ impl TestApp {
         }
     }
 
+    /// As [`TestApp::graphql`], for an operation that must fail, or be refused with its credential:
+    /// the code of its first error, and the field that is to blame.
+    pub async fn refusal_of(
+        &self,
+        credential: &str,
+        query: &str,
+        variables: Json,
+    ) -> (String, Option<String>) {
+        let answer = self.graphql(credential, query, variables).await;
+        let extensions = &answer["errors"][0]["extensions"];
+        let code = extensions["code"].as_str().or(answer["code"].as_str());
+        let code = code.unwrap_or_else(|| panic!("{query}\n{answer:#}"));
+        (code.to_owned(), extensions["field"].as_str().map(str::to_owned))
+    }
+
     /// As [`TestApp::graphql`], for an operation that must fail: the code of its first error.
     #[track_caller]
     pub fn error_code(
@@ -125,11 +140,11 @@ impl TestApp {
 }
 
 /// A server beside the [`TestApp`], on its database.
-pub struct Node {
+pub struct OtherApp {
     router: Router,
 }
 
-impl Node {
+impl OtherApp {
     pub async fn graphql(&self, credential: &str, query: &str, variables: Json) -> Json {
         answer_of(&self.router, graphql_request(credential, query, &variables)).await.json()
     }

@@ -14,10 +14,11 @@ use tokio::sync::Mutex;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use super::waiting;
+
 /// Where tests find a Chromium; `cargo xtask test` sets it.
 const VARIABLE: &str = "PULSO_TEST_BROWSER";
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 const SWITCHES: [&str; 12] = [
     "--headless=new",
@@ -138,16 +139,8 @@ impl Page {
     /// Waits until an expression is true.
     #[track_caller]
     pub fn until(&self, expression: &str) -> impl Future<Output = ()> {
-        let caller = std::panic::Location::caller();
-        async move {
-            let asking = async {
-                while self.evaluate(expression).await != json!(true) {
-                    tokio::time::sleep(LOOK_AGAIN_AFTER).await;
-                }
-            };
-            let so = tokio::time::timeout(ANSWER_WITHIN, asking).await;
-            assert!(so.is_ok(), "{caller}: never true: {expression}");
-        }
+        let is_true = || async { self.evaluate(expression).await == json!(true) };
+        waiting::until(expression, ANSWER_WITHIN, is_true)
     }
 
     /// A GraphQL operation, sent by the page itself to its own server with its session's cookies.

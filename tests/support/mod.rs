@@ -17,6 +17,7 @@ pub mod socket;
 pub mod sources;
 pub mod tenant_tables;
 pub mod visitor;
+pub mod waiting;
 pub mod writing;
 
 pub use app::{TestApp, now};

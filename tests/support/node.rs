@@ -10,11 +10,12 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
+use super::waiting::until;
+
 /// The secret that tests sign with.
 pub const SECRET: &str = "only for tests: 32 bytes at the very least";
 /// How long another node may take to feel what one did: a second, and some for a busy machine.
 const FELT_WITHIN: Duration = Duration::from_secs(4);
-const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// The binary with a test's database and nothing else of this machine's environment.
 pub fn pulso(url: &str, folder: &Path) -> Command {
@@ -126,14 +127,5 @@ pub fn soon<Asked: Future<Output = bool>>(
     what: &str,
     is_so: impl Fn() -> Asked,
 ) -> impl Future<Output = ()> {
-    let caller = std::panic::Location::caller();
-    async move {
-        let asking = async {
-            while !is_so().await {
-                tokio::time::sleep(LOOK_AGAIN_AFTER).await;
-            }
-        };
-        let felt = tokio::time::timeout(FELT_WITHIN, asking).await;
-        assert!(felt.is_ok(), "{caller}: not within {FELT_WITHIN:?}: {what}");
-    }
+    until(what, FELT_WITHIN, is_so)
 }

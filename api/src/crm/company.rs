@@ -7,7 +7,9 @@ use entity::company::{Column, Entity};
 use super::{contact, deal, lead};
 use crate::access::Resource;
 use crate::identity::user;
-use crate::record::declare::{Changes, CompanyPath, Default, OnDestroy, OwnerPath, field};
+use crate::record::declare::{
+    Changes, CompanyPath, Default, OnDestroy, OwnerPath, currency_field, field,
+};
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Kind, Record, checks, declare};
 
@@ -93,12 +95,7 @@ fn details(declared: Record) -> Record {
         .field(field(Column::Employees, Kind::Int).filter().sort().range(0, i64::from(i32::MAX)))
         .field(field(Column::AnnualRevenue, Kind::Money { currency: "currency" }).filter().sort())
         .field(
-            field(Column::Currency, Kind::Code)
-                .filter()
-                .group()
-                .chars(3)
-                .check(checks::currency)
-                .default(Default::TenantCurrency)
+            currency_field(Column::Currency)
                 .about("ISO 4217, the currency of this company's amounts."),
         )
         .field(field(Column::FoundedYear, Kind::Int).filter().sort().range(1000, 9999))

@@ -77,6 +77,13 @@ impl Problem {
         self
     }
 
+    /// Names the input that is wrong.
+    #[must_use]
+    pub fn with_field(mut self, field: Option<String>) -> Self {
+        self.0.body.field = field;
+        self
+    }
+
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.0.headers.insert(name, value);

@@ -149,6 +149,8 @@ fn problem_of(error: &Json, reply: &Reply, origin: &Origin) -> Problem {
     let message: Message = say(text("/message").to_owned(), text("/message").to_owned());
     let problem =
         Problem::new(code.unwrap_or(Code::Internal), &message, origin.language, &origin.request_id);
+    let field = error.pointer("/extensions/field").and_then(Json::as_str);
+    let problem = problem.with_field(field.map(str::to_owned));
     match reply.outcome.retry_after_s() {
         Some(seconds) => {
             problem.with_header(axum::http::header::RETRY_AFTER, HeaderValue::from(seconds))

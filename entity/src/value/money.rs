@@ -28,6 +28,12 @@ impl Money {
         self.0
     }
 
+    /// As a number of units, for charts: never for sums.
+    #[expect(clippy::cast_precision_loss, reason = "chart values are floats by contract")]
+    pub fn as_float(self) -> f64 {
+        self.0 as f64 / 100.0
+    }
+
     /// Reads `1234.5`, `-0.01`, `.5` or `+7` exactly. Decimals past the second must be zeros;
     /// exponents, grouping and decimal commas are refused, because guessing them loses money.
     pub fn parse(text: &str) -> Result<Self, ValueError> {

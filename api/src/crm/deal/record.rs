@@ -9,7 +9,9 @@ use super::rules;
 use crate::access::Resource;
 use crate::crm::{company, contact, deal_activity, lead, pipeline_stage};
 use crate::identity::user;
-use crate::record::declare::{Changes, CompanyPath, Default, OnDestroy, OwnerPath, field};
+use crate::record::declare::{
+    Changes, CompanyPath, Default, OnDestroy, OwnerPath, currency_field, field,
+};
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Kind, Record, checks, declare};
 
@@ -73,16 +75,7 @@ fn fields(declared: Record) -> Record {
                 .check(checks::not_negative)
                 .default(Default::Value(0_i64.into())),
         )
-        .field(
-            field(Column::Currency, Kind::Code)
-                .filter()
-                .sort()
-                .group()
-                .chars(3)
-                .check(checks::currency)
-                .default(Default::TenantCurrency)
-                .about("ISO 4217."),
-        )
+        .field(currency_field(Column::Currency).sort())
         .field(field(Column::ExpectedCloseDate, Kind::Date).filter().sort().group())
         .field(field(Column::ActualCloseDate, Kind::Date).filter().sort().group())
         .field(field(Column::LostReason, Kind::Text).about("Why it was lost (motivo da perda)."))

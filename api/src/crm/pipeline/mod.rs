@@ -43,9 +43,3 @@ fn window(arguments: &[(String, ConstValue)]) -> Result<Window> {
 fn share(part: i64, whole: i64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
-
-/// Hundredths as a number of units, for charts.
-#[expect(clippy::cast_precision_loss, reason = "chart values are floats by contract")]
-fn units(hundredths: i64) -> f64 {
-    hundredths as f64 / 100.0
-}

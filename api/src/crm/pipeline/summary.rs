@@ -4,8 +4,9 @@
 use std::sync::LazyLock;
 
 use async_graphql_value::ConstValue;
+use entity::value::Money;
 
-use super::{argument, store, units};
+use super::{argument, store};
 use crate::access::Resource;
 use crate::crm::{deal, pipeline_stage};
 use crate::ctx::Ctx;
@@ -77,8 +78,8 @@ fn row(sum: store::StageSum) -> Vec<Value> {
         Value::Text(sum.currency),
         Value::Int(sum.count),
         Value::Int(sum.value),
-        Value::Float(units(sum.value)),
+        Value::Float(Money::from_hundredths(sum.value).as_float()),
         Value::Int(sum.weighted_value),
-        Value::Float(units(sum.weighted_value)),
+        Value::Float(Money::from_hundredths(sum.weighted_value).as_float()),
     ]
 }

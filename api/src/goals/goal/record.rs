@@ -9,7 +9,7 @@ use super::rules;
 use crate::access::Resource;
 use crate::crm::company;
 use crate::identity::user;
-use crate::record::declare::{Changes, CompanyPath, Default, OwnerPath, field};
+use crate::record::declare::{Changes, CompanyPath, Default, OwnerPath, currency_field, field};
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Kind, Record, checks, declare};
 
@@ -62,16 +62,7 @@ fn declaration() -> Record {
                 .default(Default::Value(0_i64.into()))
                 .about("To be sold in the year (meta)."),
         )
-        .field(
-            field(Column::Currency, Kind::Code)
-                .filter()
-                .sort()
-                .group()
-                .chars(3)
-                .check(checks::currency)
-                .default(Default::TenantCurrency)
-                .about("ISO 4217."),
-        )
+        .field(currency_field(Column::Currency).sort())
         .field(field(Column::Classification, Kind::Enum(&CLASSIFICATION)).filter().sort().group())
         .field(
             field(Column::LastYearSales, Kind::Money { currency: "currency" })

@@ -48,10 +48,10 @@ pub async fn propose(session: &mut Session<'_>, proposal: Proposal) -> Result<Ou
         return Err(Error::invalid_field("factor", message));
     }
     let before = sold_in(session, Action::Create, proposal.year - 1).await?;
-    let sold = in_one_currency(before, proposal.currency.as_deref())?;
-    let known = goals_of(session, proposal.year).await?;
+    let sold = in_one_currency(before, proposal.currency.as_deref(), BTreeSet::new())?;
+    let known = goals_of(session, Action::Create, proposal.year).await?;
     let mut outcome = Outcome::default();
-    let mut fresh = Vec::new();
+    let (mut fresh, mut changed) = (Vec::new(), Vec::new());
     for each in sold.into_iter().filter(|each| each.amount > 0) {
         let goal = i128::from(each.amount) * i128::from(proposal.factor_hundredths) + 50;
         let goal = i64::try_from(goal.div_euclid(100)).map_err(Error::internal)?;
@@ -63,17 +63,23 @@ pub async fn propose(session: &mut Session<'_>, proposal: Proposal) -> Result<Ou
                 ("amount", Value::Int(goal)),
                 ("currency", Value::Text(each.currency)),
             ])),
-            Some(there) if !proposal.overwrite || there.amount == goal => outcome.unchanged += 1,
+            Some(there)
+                if !proposal.overwrite
+                    || (there.amount == goal && there.currency == each.currency) =>
+            {
+                outcome.unchanged += 1;
+            }
             Some(there) => {
                 let values = Values::from([
                     ("amount", Value::Int(goal)),
                     ("currency", Value::Text(each.currency)),
                 ]);
-                session.update(record::record(), there.id, values, None).await?;
-                outcome.updated += 1;
+                changed.push((there.id, values));
             }
         }
     }
+    outcome.updated = i64::try_from(changed.len()).map_err(Error::internal)?;
+    session.update_all(record::record(), changed).await?;
     while !fresh.is_empty() {
         let rest = fresh.split_off(fresh.len().min(INSERTED_AT_ONCE));
         let made = session.create_all(record::record(), fresh).await?;
@@ -97,30 +103,34 @@ pub async fn classify(
         );
         return Err(Error::invalid_field("a", message));
     }
-    let sold = in_one_currency(sold_in(session, Action::Update, year - 1).await?, currency)?;
-    let goals = goals_of(session, year).await?;
+    let sold = sold_in(session, Action::Update, year - 1).await?;
+    let goals = goals_of(session, Action::Update, year).await?;
+    let imported = |goal: &&customer_goal::Model| goal.last_year_sales.is_some();
+    let also = goals.values().filter(imported).map(|goal| goal.currency.as_str());
+    let sold = in_one_currency(sold, currency, also.collect())?;
     let mut bought: HashMap<Uuid, i64> = HashMap::new();
     for each in &sold {
         let sum = bought.entry(each.customer).or_default();
         *sum = sum.saturating_add(each.amount);
     }
     for goal in goals.values() {
-        bought.entry(goal.customer_id).or_insert_with(|| goal.last_year_sales.unwrap_or_default());
+        let counts = currency.is_none_or(|currency| currency == goal.currency);
+        let imported = goal.last_year_sales.filter(|_| counts).unwrap_or_default();
+        bought.entry(goal.customer_id).or_insert(imported);
     }
     let classes = classify::classes(&bought, curve);
     let mut outcome = Outcome::default();
-    let mut sorted: Vec<&customer_goal::Model> = goals.values().collect();
-    sorted.sort_unstable_by_key(|goal| goal.id);
-    for goal in sorted {
+    let mut changed = Vec::new();
+    for goal in goals.values() {
         let class = classes.get(&goal.customer_id).copied().unwrap_or("C");
         if goal.classification.as_deref() == Some(class) {
             outcome.unchanged += 1;
             continue;
         }
-        let values = Values::from([("classification", Value::from(class))]);
-        session.update(record::record(), goal.id, values, None).await?;
-        outcome.updated += 1;
+        changed.push((goal.id, Values::from([("classification", Value::from(class))])));
     }
+    outcome.updated = i64::try_from(changed.len()).map_err(Error::internal)?;
+    session.update_all(record::record(), changed).await?;
     Ok(outcome)
 }
 
@@ -132,12 +142,13 @@ async fn sold_in(session: &Session<'_>, action: Action, year: i32) -> Result<Vec
     store::sold_between(session.conn(), &reader, writer.rows(), window).await
 }
 
-/// The goals that the caller may change, by seller and customer.
+/// The goals of sellers for whom the caller may do this, by seller and customer.
 async fn goals_of(
     session: &Session<'_>,
+    action: Action,
     year: i32,
 ) -> Result<HashMap<(Uuid, Uuid), customer_goal::Model>> {
-    let writer = session.ctx().writer(Action::Update, Resource::CustomerGoals)?;
+    let writer = session.ctx().writer(action, Resource::CustomerGoals)?;
     let goals = store::of_year(session.conn(), &writer, year).await?;
     let reached = |goal: &customer_goal::Model| writer.rows().reaches(Some(goal.seller_id), None);
     let goals = goals.into_iter().filter(reached);
@@ -153,12 +164,17 @@ pub(in crate::goals) fn year_window(year: i32) -> Result<(NaiveDate, NaiveDate)>
     )
 }
 
-/// Amounts of different currencies are never compared or added.
-fn in_one_currency(sold: Vec<Sold>, currency: Option<&str>) -> Result<Vec<Sold>> {
+/// Amounts of different currencies are never compared or added, nor those with amounts in `also`.
+fn in_one_currency(
+    sold: Vec<Sold>,
+    currency: Option<&str>,
+    also: BTreeSet<&str>,
+) -> Result<Vec<Sold>> {
     if let Some(currency) = currency {
         return Ok(sold.into_iter().filter(|each| each.currency == currency).collect());
     }
-    let present: BTreeSet<&str> = sold.iter().map(|each| each.currency.as_str()).collect();
+    let mut present = also;
+    present.extend(sold.iter().map(|each| each.currency.as_str()));
     if present.len() > 1 {
         return Err(more_than_one_currency(&present));
     }

@@ -26,8 +26,8 @@ pub(super) enum Sellers {
 pub(super) struct Ask {
     pub(super) reader: Reader,
     pub(super) sellers: Sellers,
-    /// They were named by the caller: one who is nobody here is NOT_FOUND.
-    pub(super) named: bool,
+    /// The argument that named them: one who is nobody here is NOT_FOUND.
+    pub(super) named: Option<&'static str>,
     pub(super) year: i32,
     pub(super) month: u32,
     /// By the tenant's calendar.
@@ -94,7 +94,7 @@ impl Ask {
 }
 
 /// The right to read goals, and with them what was sold.
-pub(super) fn reader(ctx: &Ctx) -> Result<Reader> {
+fn reader(ctx: &Ctx) -> Result<Reader> {
     let reader = ctx.reader(Resource::CustomerGoals)?;
     let sales = ctx.reader(Resource::Sales)?;
     if let Some(hidden) = OF_SALES.iter().find(|name| sales.field(name) != FieldRule::Plain) {
@@ -118,26 +118,26 @@ fn number<T: TryFrom<i64>>(value: &ConstValue) -> Result<T> {
 
 /// The sellers asked for, all of whom the caller may see; those whom the caller may see where nobody
 /// is named. One whom the caller may not see is as good as not there.
-pub(super) async fn sellers(
+async fn sellers(
     ctx: &Ctx,
     conn: &Conn,
     reader: &Reader,
     given: &Arguments<'_>,
-) -> Result<(Sellers, bool)> {
+) -> Result<(Sellers, Option<&'static str>)> {
     let reach = reach_of(reader.rows(), ctx.reader(Resource::Sales)?.rows())?;
     let one = given.read("sellerId", input::read_id)?;
     let ids = |value: &ConstValue| input::read_list(value).iter().map(input::read_id).collect();
     let many: Option<Vec<Uuid>> = given.read("sellers", ids)?;
     let unit = given.read("orgUnitId", input::read_id)?;
-    let (name, wanted) = match (one, many, unit) {
-        (None, None, None) => return Ok((reach, false)),
+    let (name, mut wanted) = match (one, many, unit) {
+        (None, None, None) => return Ok((reach, None)),
         (Some(seller), None, None) => ("sellerId", vec![seller]),
         (None, Some(sellers), None) => ("sellers", sellers),
         (None, None, Some(unit)) => {
             ctx.reader(Resource::OrgUnits).map_err(|error| error.at("orgUnitId"))?;
             let people = store::people_of_unit(conn, reader, unit).await?;
             let people = people.ok_or_else(|| Error::not_found("OrgUnit").at("orgUnitId"))?;
-            return Ok((within(reach, people), false));
+            return Ok((within(reach, people), None));
         }
         (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
             let message = say(
@@ -147,7 +147,6 @@ pub(super) async fn sellers(
             return Err(Error::invalid_field("sellers", message));
         }
     };
-    let mut wanted = wanted;
     wanted.sort_unstable();
     wanted.dedup();
     let is_reached = |seller: &Uuid| match &reach {
@@ -155,7 +154,7 @@ pub(super) async fn sellers(
         Sellers::These(reached) => reached.contains(seller),
     };
     if wanted.iter().all(is_reached) {
-        Ok((Sellers::These(wanted), true))
+        Ok((Sellers::These(wanted), Some(name)))
     } else {
         Err(Error::not_found("User").at(name))
     }

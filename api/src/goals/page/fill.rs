@@ -82,13 +82,12 @@ async fn whose(conn: &Conn, ask: &Ask, live: &Live) -> Result<Vec<Uuid>> {
         Sellers::All => live.epochs.keys().copied().collect(),
     };
     ids.sort_unstable();
-    let unheard = |id: &&Uuid| ask.named && !live.epochs.contains_key(id);
-    let unheard: Vec<Uuid> = ids.iter().filter(unheard).copied().collect();
-    if !unheard.is_empty() {
-        let count = unheard.len();
-        if store::count_people(conn, &ask.reader, unheard).await? < count {
-            return Err(Error::not_found("User").at("sellerId"));
-        }
+    let Some(name) = ask.named else { return Ok(ids) };
+    let unheard = ids.iter().filter(|id| !live.epochs.contains_key(id));
+    let unheard: Vec<Uuid> = unheard.copied().collect();
+    let count = unheard.len();
+    if count > 0 && store::count_people(conn, &ask.reader, unheard).await? < count {
+        return Err(Error::not_found("User").at(name));
     }
     Ok(ids)
 }

@@ -71,8 +71,14 @@ impl Kept {
                 .weigher(move |_, sold: &Arc<Sold>| weight(sold.accounts.len()))
                 .time_to_live(live_for(Tier::Annual))
                 .build(),
-            flights: Cache::builder().time_to_idle(live_for(Tier::Annual)).build(),
-            refreshed: Cache::builder().time_to_live(live_for(Tier::Annual)).build(),
+            flights: Cache::builder()
+                .max_capacity(limits::GOALS_WAITING_KEPT)
+                .time_to_idle(live_for(Tier::Annual))
+                .build(),
+            refreshed: Cache::builder()
+                .max_capacity(limits::GOALS_WAITING_KEPT)
+                .time_to_live(live_for(Tier::Annual))
+                .build(),
         }
     }
 

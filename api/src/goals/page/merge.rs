@@ -2,41 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+use chrono::{DateTime, Days, Utc};
 use uuid::Uuid;
 
 use super::ask::Ask;
 use super::fill::Material;
 use super::kept::Year;
 use super::store::{Account, Customer};
-use crate::ctx::Ctx;
+use crate::db::{NullOf, Value};
 use crate::error::{Error, Result};
 use crate::goals::calendar::working_days;
 use crate::goals::goal::service::{more_than_one_currency, year_window};
-
-/// What is asked of the material.
-pub(super) struct Wish<'a> {
-    pub(super) year: i32,
-    pub(super) month: u32,
-    pub(super) today: NaiveDate,
-    pub(super) currency: Option<&'a str>,
-    /// The currency of a page without any amount.
-    pub(super) usual_currency: &'a str,
-    pub(super) classification: Option<&'a str>,
-}
-
-impl<'a> Wish<'a> {
-    pub(super) fn of(ask: &'a Ask, ctx: &'a Ctx) -> Self {
-        Self {
-            year: ask.year,
-            month: ask.month,
-            today: ask.today,
-            currency: ask.currency.as_deref(),
-            usual_currency: &ctx.actor.tenant.currency,
-            classification: ask.classification,
-        }
-    }
-}
 
 /// A customer of a seller; amounts in hundredths.
 #[derive(Debug, Clone, Default)]
@@ -83,14 +59,22 @@ pub(super) struct Sums {
     pub(super) projected_year: Option<i64>,
 }
 
+impl Sums {
+    /// What is missing to the goal; negative beyond it.
+    pub(super) fn gap(&self) -> i64 {
+        self.goal.saturating_sub(self.sold_year)
+    }
+}
+
 pub(super) struct Page {
     pub(super) currency: String,
     pub(super) lines: Vec<Line>,
     pub(super) sums: Sums,
 }
 
-pub(super) fn page(material: &Material, wish: &Wish<'_>) -> Result<Page> {
-    let currency = currency_of(material, wish)?;
+/// `usual_currency` is that of a page without any amount.
+pub(super) fn page(material: &Material, ask: &Ask, usual_currency: &str) -> Result<Page> {
+    let currency = currency_of(material, ask, usual_currency)?;
     let mut lines: BTreeMap<(Uuid, Uuid), Line> = BTreeMap::new();
     for seller in &material.sellers {
         let goals = seller.base.goals.iter();
@@ -103,7 +87,7 @@ pub(super) fn page(material: &Material, wish: &Wish<'_>) -> Result<Page> {
             }
         }
     }
-    add_sales(&mut lines, material, wish, &currency)?;
+    add_sales(&mut lines, material, ask, &currency)?;
     for seller in &material.sellers {
         let own = (seller.id, Uuid::nil())..=(seller.id, Uuid::max());
         for (_, line) in lines.range_mut(own) {
@@ -113,10 +97,10 @@ pub(super) fn page(material: &Material, wish: &Wish<'_>) -> Result<Page> {
         }
     }
     let is_wanted = |line: &Line| {
-        wish.classification.is_none_or(|class| line.classification.as_deref() == Some(class))
+        ask.classification.is_none_or(|class| line.classification.as_deref() == Some(class))
     };
     let lines: Vec<Line> = lines.into_values().filter(is_wanted).collect();
-    let sums = sums(&lines, wish)?;
+    let sums = sums(&lines, ask)?;
     Ok(Page { currency, lines, sums })
 }
 
@@ -138,10 +122,10 @@ fn name(line: &mut Line, customer: &Customer) {
 fn add_sales(
     lines: &mut BTreeMap<(Uuid, Uuid), Line>,
     material: &Material,
-    wish: &Wish<'_>,
+    ask: &Ask,
     currency: &str,
 ) -> Result<()> {
-    let live_months = live_months(wish);
+    let live_months = ask.live_months();
     let mut years: BTreeMap<&Account, Year> = BTreeMap::new();
     for seller in &material.sellers {
         let accounts = seller.sold.accounts.iter();
@@ -169,22 +153,13 @@ fn add_sales(
         let line = line_of(lines, account);
         (line.months, line.sold_year) = (year.months, sold_year);
         let mut year = year;
-        line.sold_month = *month_of(&mut year, wish.month)?;
+        line.sold_month = *month_of(&mut year, ask.month)?;
         line.last_purchase = year.last_purchase;
         if let Some(sold) = year.last_year {
             (line.last_year, line.last_year_source) = (sold, LastYear::Sales);
         }
     }
     Ok(())
-}
-
-/// As the ask has them: the month of the page, and the present one.
-fn live_months(wish: &Wish<'_>) -> Vec<u32> {
-    let mut months = vec![wish.month];
-    if wish.year == wish.today.year() {
-        months.push(wish.today.month());
-    }
-    months
 }
 
 fn month_of(year: &mut Year, month: u32) -> Result<&mut i64> {
@@ -194,9 +169,9 @@ fn month_of(year: &mut Year, month: u32) -> Result<&mut i64> {
 }
 
 /// The one asked for, or the only one there is.
-fn currency_of(material: &Material, wish: &Wish<'_>) -> Result<String> {
-    if let Some(currency) = wish.currency {
-        return Ok(currency.to_owned());
+fn currency_of(material: &Material, ask: &Ask, usual: &str) -> Result<String> {
+    if let Some(currency) = &ask.currency {
+        return Ok(currency.clone());
     }
     let mut present: BTreeSet<&str> = BTreeSet::new();
     for seller in &material.sellers {
@@ -209,14 +184,14 @@ fn currency_of(material: &Material, wish: &Wish<'_>) -> Result<String> {
     }
     present.extend(material.live.months.iter().map(|(account, ..)| account.currency.as_str()));
     match present.len() {
-        0 => Ok(wish.usual_currency.to_owned()),
+        0 => Ok(usual.to_owned()),
         1 => Ok(present.into_iter().collect()),
         _ => Err(more_than_one_currency(&present)),
     }
 }
 
 /// A customer of two sellers is one customer.
-fn sums(lines: &[Line], wish: &Wish<'_>) -> Result<Sums> {
+pub(super) fn sums(lines: &[Line], ask: &Ask) -> Result<Sums> {
     let distinct = |wanted: &dyn Fn(&&Line) -> bool| {
         let customers: HashSet<Uuid> =
             lines.iter().filter(wanted).map(|line| line.customer).collect();
@@ -232,20 +207,20 @@ fn sums(lines: &[Line], wish: &Wish<'_>) -> Result<Sums> {
         sold_year,
         sold_month: sum(&|line| line.sold_month),
         active_customers: distinct(&|line| line.sold_month > 0)?,
-        projected_year: projection(sold_year, wish)?,
+        projected_year: projection(sold_year, ask)?,
     })
 }
 
 /// What the year comes to if it goes on by its working days as it went, today's included; nothing
 /// for a year that has not begun.
-fn projection(sold: i64, wish: &Wish<'_>) -> Result<Option<i64>> {
-    let (from, to) = year_window(wish.year)?;
-    if wish.today >= to {
+fn projection(sold: i64, ask: &Ask) -> Result<Option<i64>> {
+    let (from, to) = year_window(ask.year)?;
+    if ask.today >= to {
         return Ok(Some(sold));
     }
-    let tomorrow = wish.today.checked_add_days(Days::new(1)).unwrap_or(to);
+    let tomorrow = ask.today.checked_add_days(Days::new(1)).unwrap_or(to);
     let gone = working_days(from, tomorrow);
-    if wish.today < from || gone == 0 {
+    if ask.today < from || gone == 0 {
         return Ok(None);
     }
     let gone = i128::from(gone);
@@ -253,8 +228,11 @@ fn projection(sold: i64, wish: &Wish<'_>) -> Result<Option<i64>> {
     Ok(i64::try_from((whole + gone / 2).div_euclid(gone)).ok())
 }
 
-/// A part of a whole in per cent with two decimals; nothing of nothing.
+/// A part of a whole in per cent with two decimals; null of nothing.
 #[expect(clippy::cast_precision_loss, reason = "chart values are floats by contract")]
-pub(super) fn percent(part: i64, whole: i64) -> Option<f64> {
-    (whole > 0).then(|| (part as f64 / whole as f64 * 10_000.0).round() / 100.0)
+pub(super) fn percent(part: i64, whole: i64) -> Value {
+    if whole <= 0 {
+        return Value::Null(NullOf::Float);
+    }
+    Value::Float((part as f64 / whole as f64 * 10_000.0).round() / 100.0)
 }

@@ -1,18 +1,18 @@
 //! Flat rows for charts, made of the same kept parts as the page: `sellerRanking` and `goalSeries`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use async_graphql_value::ConstValue;
-use chrono::NaiveDate;
+use entity::value::Money;
 use uuid::Uuid;
 
 use super::ask::{Arguments, Ask};
-use super::merge::{self, Line, Wish};
+use super::merge::{self, Line};
 use super::{fill, store};
 use crate::access::Resource;
 use crate::ctx::Ctx;
-use crate::db::{Conn, NullOf, Value};
+use crate::db::{Conn, Value};
 use crate::error::{Error, Result};
 use crate::identity::user;
 use crate::record::declare::{
@@ -99,7 +99,7 @@ struct Board {
 async fn board(ctx: &Ctx, conn: &Conn, arguments: &[(String, ConstValue)]) -> Result<Board> {
     let ask = Ask::read(ctx, conn, &Arguments(arguments)).await?;
     let material = fill::gather(ctx, conn, &ask).await?;
-    let page = merge::page(&material, &Wish::of(&ask, ctx))?;
+    let page = merge::page(&material, &ask, &ctx.actor.tenant.currency)?;
     let mut sellers: BTreeMap<Uuid, Vec<Line>> = BTreeMap::new();
     for line in page.lines {
         sellers.entry(line.seller).or_default().push(line);
@@ -111,11 +111,6 @@ fn sum(lines: &[Line], of: impl Fn(&Line) -> i64) -> i64 {
     lines.iter().fold(0_i64, |sum, line| sum.saturating_add(of(line)))
 }
 
-fn count(lines: &[Line], wanted: impl Fn(&&Line) -> bool) -> Result<i64> {
-    let customers: HashSet<Uuid> = lines.iter().filter(wanted).map(|line| line.customer).collect();
-    i64::try_from(customers.len()).map_err(Error::internal)
-}
-
 fn rank<'a>(
     ctx: &'a Ctx,
     conn: &'a Conn,
@@ -125,18 +120,18 @@ fn rank<'a>(
         let board = board(ctx, conn, arguments).await?;
         let mut rows = Vec::with_capacity(board.sellers.len());
         for (seller, lines) in &board.sellers {
-            let (goal, sold) = (sum(lines, |line| line.goal), sum(lines, |line| line.sold_year));
+            let sums = merge::sums(lines, &board.ask)?;
             rows.push(vec![
                 Value::Id(*seller),
                 Value::Id(*seller),
                 Value::Text(board.currency.clone()),
-                Value::Int(count(lines, |_| true)?),
-                Value::Int(goal),
-                Value::Int(sold),
-                Value::Int(goal.saturating_sub(sold)),
-                merge::percent(sold, goal).map_or(Value::Null(NullOf::Float), Value::Float),
-                Value::Int(sum(lines, |line| line.sold_month)),
-                Value::Int(count(lines, |line| line.sold_month > 0)?),
+                Value::Int(sums.customers),
+                Value::Int(sums.goal),
+                Value::Int(sums.sold_year),
+                Value::Int(sums.gap()),
+                merge::percent(sums.sold_year, sums.goal),
+                Value::Int(sums.sold_month),
+                Value::Int(sums.active_customers),
             ]);
         }
         Ok(Computation { rows, summary: None, freshness: board.freshness })
@@ -155,7 +150,7 @@ fn months<'a>(
             let goal = i128::from(sum(lines, |line| line.goal));
             let (mut sold_to_date, mut goal_before) = (0_i64, 0_i64);
             for (index, number) in (1..=12_u32).enumerate() {
-                let (first, _): (NaiveDate, _) = store::month_window(board.ask.year, number)?;
+                let (first, _) = store::month_window(board.ask.year, number)?;
                 let sold = sum(lines, |line| line.months.get(index).copied().unwrap_or_default());
                 sold_to_date = sold_to_date.saturating_add(sold);
                 // Twelfths that add up to the goal.
@@ -169,17 +164,14 @@ fn months<'a>(
                     Value::Text(board.currency.clone()),
                 ];
                 for amount in [sold, sold_to_date, part, goal_to_date] {
-                    row.extend([Value::Int(amount), Value::Float(units(amount))]);
+                    row.extend([
+                        Value::Int(amount),
+                        Value::Float(Money::from_hundredths(amount).as_float()),
+                    ]);
                 }
                 rows.push(row);
             }
         }
         Ok(Computation { rows, summary: None, freshness: board.freshness })
     })
-}
-
-/// Hundredths as a number of units, for charts.
-#[expect(clippy::cast_precision_loss, reason = "chart values are floats by contract")]
-fn units(hundredths: i64) -> f64 {
-    hundredths as f64 / 100.0
 }

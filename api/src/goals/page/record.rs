@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::ask::{Arguments, Ask};
-use super::merge::{LastYear, Line, Page, Wish};
+use super::merge::{LastYear, Line, Page};
 use super::ranking::READS;
 use super::{fill, merge};
 use crate::access::{FieldRule, Resource};
@@ -148,7 +148,7 @@ fn compute<'a>(
         let started = ctx.app.clock.stopwatch();
         let ask = Ask::read(ctx, conn, &Arguments(arguments)).await?;
         let material = fill::gather(ctx, conn, &ask).await?;
-        let page = merge::page(&material, &Wish::of(&ask, ctx))?;
+        let page = merge::page(&material, &ask, &ctx.actor.tenant.currency)?;
         let names = Names::of(ctx);
         let rows = page.lines.iter().map(|line| row(line, &page, &ask, names)).collect();
         let oldest = |seller: &fill::Seller| seller.base.at.min(seller.sold.at);
@@ -215,7 +215,7 @@ fn row(line: &Line, page: &Page, ask: &Ask, names: Names) -> Vec<Value> {
         source,
         Value::Int(line.sold_year),
         Value::Int(line.gap()),
-        percent(line.sold_year, line.goal),
+        merge::percent(line.sold_year, line.goal),
         line.last_purchase.map_or(Value::Null(NullOf::Instant), Value::Instant),
         Value::Int(line.sold_month),
         Value::Bool(line.sold_month > 0),
@@ -232,17 +232,13 @@ fn summary_row(page: &Page, ask: &Ask, as_of: chrono::DateTime<chrono::Utc>) -> 
         Value::Int(sums.goal),
         Value::Int(sums.sold_year),
         Value::Int(sums.sold_month),
-        Value::Int(sums.goal.saturating_sub(sums.sold_year)),
-        percent(sums.sold_year, sums.goal),
+        Value::Int(sums.gap()),
+        merge::percent(sums.sold_year, sums.goal),
         Value::Int(sums.active_customers),
-        percent(sums.active_customers, sums.customers),
+        merge::percent(sums.active_customers, sums.customers),
         sums.projected_year.map_or(Value::Null(NullOf::Int), Value::Int),
         Value::Instant(as_of),
     ]
-}
-
-fn percent(part: i64, whole: i64) -> Value {
-    merge::percent(part, whole).map_or(Value::Null(NullOf::Float), Value::Float)
 }
 
 /// The same for the same seller, customer, year and month (a UUID of version 8), so that clients

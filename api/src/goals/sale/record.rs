@@ -9,8 +9,8 @@ use super::rules;
 use crate::access::Resource;
 use crate::crm::{company, deal};
 use crate::identity::user;
-use crate::record::declare::{Changes, CompanyPath, Default, OwnerPath, field};
-use crate::record::{Kind, Record, checks, declare};
+use crate::record::declare::{Changes, CompanyPath, Default, OwnerPath, currency_field, field};
+use crate::record::{Kind, Record, declare};
 
 pub fn record() -> &'static Record {
     static RECORD: LazyLock<Record> = LazyLock::new(declaration);
@@ -62,16 +62,7 @@ fn fields(declared: Record) -> Record {
                 .sort()
                 .about("Negative for what came back."),
         )
-        .field(
-            field(Column::Currency, Kind::Code)
-                .filter()
-                .sort()
-                .group()
-                .chars(3)
-                .check(checks::currency)
-                .default(Default::TenantCurrency)
-                .about("ISO 4217."),
-        )
+        .field(currency_field(Column::Currency).sort())
         .field(field(Column::SoldAt, Kind::Instant).filter().sort().group().default(Default::Now))
         .field(
             field(Column::SoldOn, Kind::Date)

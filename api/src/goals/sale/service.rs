@@ -37,12 +37,8 @@ pub async fn register(session: &mut Session<'_>, given: &ConstValue) -> Result<U
     };
     // One that the caller may not see is as good as another order's.
     let old = session.lock(sale, Action::Update, known, None).await.map_err(|_hidden| taken())?;
-    let same = SAME.iter().all(|column| same_amounts(&values, &old, column));
+    let same = SAME.iter().all(|column| values.get(column) == old.get(column));
     if same { Ok(known) } else { Err(taken()) }
-}
-
-fn same_amounts(given: &Values, old: &Values, column: &str) -> bool {
-    given.get(column) == old.get(column)
 }
 
 fn taken() -> Error {

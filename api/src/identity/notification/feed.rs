@@ -67,6 +67,11 @@ impl Feeds {
         self.lock().len()
     }
 
+    /// Subscribers whose credential was looked at: what is taken from it from then on is noticed.
+    pub fn judged(&self) -> usize {
+        self.lock().values().filter(|watcher| watcher.mark.is_some()).count()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -84,11 +84,21 @@ pub(super) async fn use_flow(
     id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<bool> {
+    mark_once(conn, permit, (id, sign_in_flow::Column::UsedAt), now).await
+}
+
+/// Of two who do the same at once, one is told that it was done.
+async fn mark_once(
+    conn: &Conn,
+    permit: &impl Permit,
+    (id, column): (Uuid, sign_in_flow::Column),
+    now: DateTime<Utc>,
+) -> Result<bool> {
     let done = sign_in_flow::Entity::update_many()
-        .col_expr(sign_in_flow::Column::UsedAt, Expr::value(now))
+        .col_expr(column, Expr::value(now))
         .filter(sign_in_flow::Column::TenantId.eq(permit.tenant_id()))
         .filter(sign_in_flow::Column::Id.eq(id))
-        .filter(sign_in_flow::Column::UsedAt.is_null())
+        .filter(column.is_null())
         .exec(&conn.orm(permit))
         .await?;
     Ok(done.rows_affected == 1)
@@ -119,14 +129,7 @@ pub(super) async fn redeem(
     id: Uuid,
     now: DateTime<Utc>,
 ) -> Result<bool> {
-    let done = sign_in_flow::Entity::update_many()
-        .col_expr(sign_in_flow::Column::RedeemedAt, Expr::value(now))
-        .filter(sign_in_flow::Column::TenantId.eq(permit.tenant_id()))
-        .filter(sign_in_flow::Column::Id.eq(id))
-        .filter(sign_in_flow::Column::RedeemedAt.is_null())
-        .exec(&conn.orm(permit))
-        .await?;
-    Ok(done.rows_affected == 1)
+    mark_once(conn, permit, (id, sign_in_flow::Column::RedeemedAt), now).await
 }
 
 /// Removes ways through that have ended a while ago, of all tenants.

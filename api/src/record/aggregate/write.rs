@@ -2,6 +2,8 @@
 
 use super::plan::{Currency, Reference, mixed_currencies};
 use super::{Aggregate, Base, Measures};
+use entity::value::Money;
+
 use crate::access::Permit;
 use crate::db::{Conn, NullOf, Row, Value};
 use crate::error::{Error, Result};
@@ -151,7 +153,9 @@ fn write_leaf(out: &mut Vec<u8>, leaf: &Leaf, row: &Row, offset: usize) -> Resul
     let money = matches!(kind, Kind::Money { .. });
     let mut number = |value: Option<i64>| match value {
         None => out.extend_from_slice(b"null"),
-        Some(value) if money && *as_float => push_float(out, hundredths_as_float(value)),
+        Some(value) if money && *as_float => {
+            push_float(out, Money::from_hundredths(value).as_float())
+        }
         Some(value) if money => push_money(out, value, currency.as_deref().unwrap_or("BRL")),
         Some(value) => push_int(out, value),
     };
@@ -179,12 +183,6 @@ fn write_leaf(out: &mut Vec<u8>, leaf: &Leaf, row: &Row, offset: usize) -> Resul
 
 fn extreme(row: &Row, index: usize, kind: Kind) -> Result<Value> {
     row.value(index, if matches!(kind, Kind::Date) { NullOf::Date } else { NullOf::Instant })
-}
-
-/// For charts: money as a number of units.
-#[expect(clippy::cast_precision_loss, reason = "chart values are floats by contract")]
-fn hundredths_as_float(value: i64) -> f64 {
-    value as f64 / 100.0
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an average of integers is a float by contract")]

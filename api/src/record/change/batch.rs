@@ -39,6 +39,13 @@ enum Drafted {
     Nested,
 }
 
+/// Rows that are written together.
+enum Together {
+    Created(Vec<RowChange>),
+    Updated(Vec<RowChange>),
+    Deleted(Vec<(Uuid, Values)>),
+}
+
 /// One batch under way.
 struct Batch<'a> {
     record: &'static Record,
@@ -135,24 +142,39 @@ impl Batch<'_> {
                 Err(error) => return Err(self.blame(number, error)),
             }
         }
+        let rows = match self.kind == WriteKind::DeleteMany {
+            true => Together::Deleted(deleted),
+            false => Together::Updated(changed),
+        };
+        Ok(self.keep_together(session, attempt, rows).await?.then_some(results))
+    }
+
+    /// Writes rows together and keeps them, or nothing of it: false when one of them stands in the
+    /// way.
+    async fn keep_together<'a>(
+        &self,
+        session: &mut Session<'a>,
+        mut attempt: Session<'a>,
+        rows: Together,
+    ) -> Result<bool> {
         let (conn, record) = (session.conn(), self.record);
         let writer = session.writer(self.kind.action(), record)?;
         conn.savepoint(&writer).await?;
-        let written = if self.kind == WriteKind::DeleteMany {
-            attempt.delete_locked(record, deleted).await
-        } else {
-            attempt.update_drafted(record, changed).await
+        let written = match rows {
+            Together::Created(changes) => attempt.create_drafted(record, changes).await,
+            Together::Updated(changes) => attempt.update_drafted(record, changes).await,
+            Together::Deleted(rows) => attempt.delete_locked(record, rows).await,
         };
         match written {
             Ok(()) => {
                 conn.keep_savepoint(&writer).await?;
                 session.absorb(attempt);
-                Ok(Some(results))
+                Ok(true)
             }
             Err(error) if is_fatal(&error) => Err(error),
             Err(_one_of_them) => {
                 conn.undo_savepoint(&writer).await?;
-                Ok(None)
+                Ok(false)
             }
         }
     }
@@ -208,22 +230,9 @@ impl Batch<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let conn = session.conn();
-        let writer = session.writer(self.kind.action(), self.record)?;
-        conn.savepoint(&writer).await?;
-        let mut attempt = session.fork();
-        match attempt.create_drafted(self.record, changes).await {
-            Ok(()) => {
-                conn.keep_savepoint(&writer).await?;
-                session.absorb(attempt);
-                Ok(Some(results))
-            }
-            Err(error) if is_fatal(&error) => Err(error),
-            Err(_one_of_them) => {
-                conn.undo_savepoint(&writer).await?;
-                Ok(None)
-            }
-        }
+        let attempt = session.fork();
+        let kept = self.keep_together(session, attempt, Together::Created(changes)).await?;
+        Ok(kept.then_some(results))
     }
 
     async fn one_by_one(&self, session: &mut Session<'_>) -> Result<Vec<RowResult>> {

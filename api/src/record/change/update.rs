@@ -24,6 +24,25 @@ impl Session<'_> {
         self.update_drafted(record, change.into_iter().collect()).await
     }
 
+    /// Changes some columns of many rows, with one statement for all that change the same columns.
+    pub async fn update_all(
+        &mut self,
+        record: &'static Record,
+        rows: Vec<(Uuid, Values)>,
+    ) -> Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<Uuid> = rows.iter().map(|(id, _)| *id).collect();
+        self.lock_ahead(record, Action::Update, &ids).await?;
+        let mut changes = Vec::with_capacity(rows.len());
+        for (id, values) in rows {
+            let old = self.lock(record, Action::Update, id, None).await?;
+            changes.extend(self.redraft(record, id, old, values)?);
+        }
+        self.update_drafted(record, changes).await
+    }
+
     /// What `values` change of a row that is locked and read; `None` when that is nothing.
     pub(super) fn redraft(
         &self,

@@ -3,6 +3,7 @@
 use sea_orm::ColumnTrait;
 
 use super::{Check, Default, Field, Tier, Write, camel_case};
+use crate::record::checks;
 use crate::record::kind::Kind;
 
 /// One field of a declaration, `field(lead::Column::Score, Kind::Int).filter().sort()`.
@@ -30,6 +31,17 @@ pub fn field<C: ColumnTrait>(column: C, kind: Kind) -> FieldBuilder {
         range: None,
         tier: None,
     })
+}
+
+/// The currency of a record's amounts; the tenant's unless it is given.
+pub fn currency_field<C: ColumnTrait>(column: C) -> FieldBuilder {
+    field(column, Kind::Code)
+        .filter()
+        .group()
+        .chars(3)
+        .check(checks::currency)
+        .default(Default::TenantCurrency)
+        .about("ISO 4217.")
 }
 
 /// A field of a computed record.

@@ -7,7 +7,7 @@ mod record;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use field::{FieldBuilder, computed_field, field};
+pub use field::{FieldBuilder, computed_field, currency_field, field};
 pub use names::{camel_case, screaming_case};
 pub use record::{declare, declare_computed};
 
