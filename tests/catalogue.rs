@@ -266,6 +266,11 @@ fn entities() -> BTreeMap<String, BTreeSet<String>> {
     BTreeMap::from([
         shape::<entity::tenant::Entity>(),
         shape::<entity::tenant_tombstone::Entity>(),
+        shape::<entity::fold_head::Entity>(),
+        shape::<entity::metric_series::Entity>(),
+        shape::<entity::snapshot::Entity>(),
+        shape::<entity::event_failure::Entity>(),
+        shape::<entity::quarantined_event::Entity>(),
         shape::<entity::rate_budget::Entity>(),
         shape::<entity::persisted_operation::Entity>(),
         shape::<entity::identity_provider::Entity>(),

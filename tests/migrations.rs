@@ -38,7 +38,7 @@ fn step_names() -> Vec<String> {
 
 /// One row for every table, parents first: columns, and values in which `{id}` is one id for all of
 /// them and `{now}` an instant. What is left out is nullable or has a default.
-const ROWS: [(&str, &str, &str); 39] = [
+const ROWS: [(&str, &str, &str); 44] = [
     (
         "tenants",
         "id, slug, name, created_at, updated_at",
@@ -156,6 +156,27 @@ const ROWS: [(&str, &str, &str); 39] = [
         "customer_goals",
         "tenant_id, id, year, seller_id, customer_id, currency, classification, created_at, updated_at",
         "{id}, {id}, 2026, {id}, {id}, 'BRL', 'A', {now}, {now}",
+    ),
+    ("fold_heads", "tenant_id, id, time_zone, updated_at", "{id}, 'events', 'UTC', {now}"),
+    (
+        "metric_series",
+        "tenant_id, id, metric, dimensions, created_at",
+        "{id}, {id}, 'tickets_created', '{}', {now}",
+    ),
+    (
+        "snapshots",
+        "tenant_id, id, series_id, grain, starts_at, events, state, revision, updated_at",
+        "{id}, {id}, {id}, 'hour', {now}, 1, 'c|1', 1, {now}",
+    ),
+    (
+        "event_failures",
+        "tenant_id, id, state, attempts, error, created_at, updated_at",
+        "{id}, {id}, 'failed', 1, 'no number', {now}, {now}",
+    ),
+    (
+        "quarantined_events",
+        "tenant_id, id, reason, detail, body, state, received_at, updated_at",
+        "{id}, {id}, 'malformed', 'no id', '{}', 'waiting', {now}, {now}",
     ),
     ("server_secrets", "tenant_id, id, value, created_at", "{id}, 'jwt', 'secret', {now}"),
     ("rate_budgets", "tenant_id, id, owed_until_ns, updated_at", "{id}, 'tenant:1', 1, {now}"),

@@ -253,7 +253,7 @@ both_databases! {
         assert_eq!(
             names,
             [
-                "CompanySize", "CustomerClass", "DealActivityKind", "DealStatus",
+                "CompanySize", "CustomerClass", "DealActivityKind", "DealStatus", "Granularity",
                 "InteractionDirection", "InteractionType", "LastYearSource", "LeadStatus", "LeadTemperature", "ReadKind",
             ]
         );

@@ -9,6 +9,8 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
 use crate::access::Resource;
+use crate::analytics;
+use crate::analytics::event::intake::Intake;
 use crate::audit::{self, reads::ReadLog};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -54,6 +56,8 @@ pub struct App {
     pub goals: goals::page::Kept,
     pub graphql: Graphql,
     pub identity: Identity,
+    /// Events on their way into the log.
+    pub intake: Intake,
     pub mail: Post,
     pub metrics: Metrics,
     pub rate: Rate,
@@ -95,6 +99,7 @@ impl App {
             rate,
             reactors: reactors(),
             feeds: Feeds::default(),
+            intake: Intake::default(),
             reads: ReadLog::default(),
             goals: goals::page::Kept::new(),
             graphql: Graphql::build()?,
@@ -127,6 +132,7 @@ impl App {
         self.spawn(tenant::purge::service::keep(Arc::clone(self)));
         self.spawn(keep_swept(Arc::clone(self)));
         self.spawn(feed::keep_watching(Arc::clone(self)));
+        self.spawn(analytics::rollup::folder::keep_folding(Arc::clone(self)));
     }
 
     /// Runs `work` in the background until it ends or the App stops; [`App::stop`] waits for it.
@@ -138,6 +144,11 @@ impl App {
                 () = work => {}
             }
         });
+    }
+
+    /// Runs `work` in the background to its end, also when the App stops meanwhile.
+    pub fn see_through(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(work);
     }
 
     /// Makes [`App::stop`] wait for `work`, which must itself end when [`App::stopped`] does.
@@ -220,9 +231,13 @@ async fn keep_swept(app: Arc<App>) {
         let keys = idempotency::sweep(&app.db, &app.clock).await;
         let budgets = rate::sweep(&app).await;
         let notifications = notice::sweep(&app).await;
-        for (what, swept) in
-            [("idempotency keys", keys), ("budgets", budgets), ("notifications", notifications)]
-        {
+        let minutes = analytics::rollup::folder::sweep(&app).await;
+        for (what, swept) in [
+            ("idempotency keys", keys),
+            ("budgets", budgets),
+            ("notifications", notifications),
+            ("minutes", minutes),
+        ] {
             match swept {
                 Ok(0) => {}
                 Ok(rows) => tracing::debug!(rows, what, "expired rows were removed"),

@@ -7,25 +7,10 @@ use uuid::Uuid;
 
 use crate::access::Permit;
 use crate::clock::Clock;
-use crate::db::{Conn, NullOf, Value};
+use crate::db::{Conn, List, Lists, NullOf, Value};
 use crate::error::{Error, Result};
 
-const EVENT_COLUMNS: [&str; 13] = [
-    "tenant_id",
-    "id",
-    "module",
-    "event_type",
-    "schema_version",
-    "occurred_at",
-    "received_at",
-    "actor_id",
-    "resource",
-    "resource_id",
-    "batch_id",
-    "payload",
-    "dimensions",
-];
-const BATCH_COLUMNS: [&str; 9] = [
+const BATCH_COLUMNS: [&str; 11] = [
     "tenant_id",
     "id",
     "lane",
@@ -35,6 +20,8 @@ const BATCH_COLUMNS: [&str; 9] = [
     "error",
     "created_at",
     "updated_at",
+    "first_id",
+    "last_id",
 ];
 
 /// A fact about to enter the log.
@@ -82,9 +69,8 @@ pub async fn append(
     lane: Lane,
     events: Vec<Event>,
 ) -> Result<()> {
-    if events.is_empty() {
-        return Ok(());
-    }
+    let ids = || events.iter().map(|event| event.id);
+    let (Some(first), Some(last)) = (ids().min(), ids().max()) else { return Ok(()) };
     let tenant_id = permit.tenant_id();
     let now = clock.now();
     let batch_id = clock.new_id();
@@ -99,27 +85,56 @@ pub async fn append(
         Value::Null(NullOf::Text),
         Value::Instant(now),
         Value::Instant(now),
+        Value::Id(first),
+        Value::Id(last),
     ];
     conn.insert(permit, "event_batches", &BATCH_COLUMNS, vec![batch]).await?;
-    let rows = events
-        .into_iter()
-        .map(|event| {
-            vec![
-                Value::Id(tenant_id),
-                Value::Id(event.id),
-                Value::Text(event.module),
-                Value::Text(event.event_type),
-                Value::Int(event.schema_version),
-                Value::Instant(event.occurred_at),
-                Value::Instant(now),
-                event.actor_id.map_or(Value::Null(NullOf::Id), Value::Id),
-                event.resource.map_or(Value::Null(NullOf::Text), Value::from),
-                event.resource_id.map_or(Value::Null(NullOf::Id), Value::Id),
-                Value::Id(batch_id),
-                Value::Json(event.payload),
-                Value::Json(event.dimensions),
-            ]
-        })
-        .collect();
-    conn.insert(permit, "events", &EVENT_COLUMNS, rows).await
+    let stamp = Stamp { tenant_id, batch_id, received_at: now };
+    let lists = Lists { table: "events", columns: columns(events, stamp), then: "" };
+    conn.insert_lists(permit, lists).await.map(drop)
+}
+
+/// What all events of a batch share.
+#[derive(Clone, Copy)]
+struct Stamp {
+    tenant_id: Uuid,
+    batch_id: Uuid,
+    received_at: DateTime<Utc>,
+}
+
+fn columns(events: Vec<Event>, stamp: Stamp) -> Vec<(&'static str, List)> {
+    let count = events.len();
+    let (mut ids, mut modules, mut types) =
+        (Vec::with_capacity(count), Vec::with_capacity(count), Vec::with_capacity(count));
+    let (mut versions, mut instants) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    let (mut actors, mut resources, mut resource_ids) =
+        (Vec::with_capacity(count), Vec::with_capacity(count), Vec::with_capacity(count));
+    let (mut payloads, mut dimensions) = (Vec::with_capacity(count), Vec::with_capacity(count));
+    for event in events {
+        ids.push(event.id);
+        modules.push(event.module);
+        types.push(event.event_type);
+        versions.push(event.schema_version);
+        instants.push(event.occurred_at);
+        actors.push(event.actor_id);
+        resources.push(event.resource.map(str::to_owned));
+        resource_ids.push(event.resource_id);
+        payloads.push(event.payload);
+        dimensions.push(event.dimensions);
+    }
+    vec![
+        ("tenant_id", List::Same(Value::Id(stamp.tenant_id))),
+        ("id", List::Ids(ids)),
+        ("module", List::Texts(modules)),
+        ("event_type", List::Texts(types)),
+        ("schema_version", List::Ints(versions)),
+        ("occurred_at", List::Instants(instants)),
+        ("received_at", List::Same(Value::Instant(stamp.received_at))),
+        ("actor_id", List::OptionalIds(actors)),
+        ("resource", List::OptionalTexts(resources)),
+        ("resource_id", List::OptionalIds(resource_ids)),
+        ("batch_id", List::Same(Value::Id(stamp.batch_id))),
+        ("payload", List::Jsons(payloads)),
+        ("dimensions", List::Jsons(dimensions)),
+    ]
 }

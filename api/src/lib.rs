@@ -22,6 +22,7 @@ pub mod telemetry;
 pub mod vault;
 
 // Rooms: what the product is, one folder per noun.
+pub mod analytics;
 pub mod crm;
 pub mod goals;
 pub mod identity;

@@ -5,6 +5,8 @@
 pub const PAGE_ROWS_DEFAULT: u64 = 50;
 /// Largest `first`/`last`.
 pub const PAGE_ROWS_MAX: u64 = 1_000;
+/// Rows of an answer that is a chart's, and comes whole or not at all.
+pub const CHART_ROWS_MAX: u64 = 50_000;
 /// Rows that one operation may be estimated to return (pages multiply down the tree).
 pub const OPERATION_ROWS_MAX: u64 = 500_000;
 /// Records in one `…CreateMany`, `…UpdateMany`, `…DeleteMany`.
@@ -201,3 +203,30 @@ pub const GOALS_KEPT_ROWS: u64 = 500_000;
 pub const GOALS_WAITING_KEPT: u64 = 100_000;
 /// Seconds between two refreshes that one user forces.
 pub const GOALS_REFRESH_SECONDS: i64 = 10;
+
+/// Events of one request.
+pub const EVENTS_PER_REQUEST_MAX: usize = 1_000;
+/// Bytes of one request that brings events, after it is unpacked.
+pub const EVENTS_BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
+/// Bytes of one event.
+pub const EVENT_BYTES_MAX: usize = 64 * 1024;
+/// Dimensions of one event.
+pub const EVENT_DIMENSIONS_MAX: usize = 20;
+/// Minutes by which the clock of an event's source may be ahead.
+pub const EVENT_CLOCK_SKEW_MINUTES: i64 = 5;
+/// Hours after which an event that comes is history, and waits behind those that are not.
+pub const EVENT_BACKFILL_HOURS: i64 = 48;
+/// Events that wait on one node to be written.
+pub const EVENTS_WAITING_MAX: usize = 20_000;
+/// Events that one transaction writes.
+pub const EVENTS_PER_INSERT_MAX: usize = 5_000;
+/// Transactions of events that one node writes at the same time.
+pub const EVENT_WRITERS: usize = 2;
+/// Events that one transaction folds, unless one batch has more.
+pub const EVENTS_PER_FOLD: i64 = 10_000;
+/// Metrics of one question.
+pub const SERIES_METRICS_MAX: usize = 20;
+/// Buckets of time of one question.
+pub const SERIES_BUCKETS_MAX: usize = 10_000;
+/// Series that one question may name as its limit.
+pub const SERIES_MAX: usize = 1_000;

@@ -17,6 +17,11 @@ pub struct Model {
     pub error: Option<String>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    pub first_id: Option<Uuid>,
+    pub last_id: Option<Uuid>,
+    pub processed_at: Option<DateTimeUtc>,
+    pub processing_ms: Option<i32>,
+    pub next_attempt_at: Option<DateTimeUtc>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

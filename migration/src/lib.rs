@@ -20,6 +20,7 @@ mod m20261122_000010_identity_providers;
 mod m20261122_000011_tenant_export;
 mod m20261122_000012_server_secrets;
 mod m20261122_000013_goals;
+mod m20261122_000014_analytics;
 pub mod partitions;
 mod table;
 
@@ -60,6 +61,7 @@ pub fn steps() -> Vec<Step> {
         step!(m20261122_000011_tenant_export),
         step!(m20261122_000012_server_secrets),
         step!(m20261122_000013_goals),
+        step!(m20261122_000014_analytics),
     ]
 }
 

@@ -274,16 +274,21 @@ impl Table {
         statements
     }
 
-    fn create_index(&self, index: &Index) -> String {
-        let table = self.name;
-        let columns = index.columns.join(", ");
+    fn index_name(&self, index: &Index) -> String {
         // The id that only makes an order total is not part of the name.
         let named = match index.columns.as_slice() {
             [first @ .., last] if last == "id" && !first.is_empty() => first,
             all => all,
         };
-        let named = named.join("_");
-        let (kind, prefix) = if index.unique { ("UNIQUE INDEX", "uq") } else { ("INDEX", "idx") };
+        let prefix = if index.unique { "uq" } else { "idx" };
+        format!("{prefix}_{}_{}", self.name, named.join("_"))
+    }
+
+    fn create_index(&self, index: &Index) -> String {
+        let table = self.name;
+        let columns = index.columns.join(", ");
+        let name = self.index_name(index);
+        let kind = if index.unique { "UNIQUE INDEX" } else { "INDEX" };
         let tenant = if self.tenant_owned { "tenant_id, " } else { "" };
         let living = self.soft_deleted.then_some("deleted_at IS NULL");
         // Nulls are never equal: left out, the unique index cannot stand in for the sorted one.
@@ -302,7 +307,7 @@ impl Table {
         } else {
             format!(" WHERE {}", conditions.join(" AND "))
         };
-        format!("CREATE {kind} {prefix}_{table}_{named} ON {table} ({tenant}{columns}){condition}")
+        format!("CREATE {kind} {name} ON {table} ({tenant}{columns}){condition}")
     }
 }
 
@@ -344,6 +349,16 @@ pub(crate) fn drop_columns(dialect: Dialect, table: &Table) -> Vec<String> {
         statements.push(format!("ALTER TABLE {name} DROP COLUMN {}", column.name));
     }
     statements
+}
+
+/// The statements that make the indexes of a table that is there.
+pub(crate) fn add_indexes(dialect: Dialect, table: &Table) -> Vec<String> {
+    table.create_indexes(dialect)
+}
+
+/// The statements that take these indexes away.
+pub(crate) fn drop_indexes(table: &Table) -> Vec<String> {
+    table.indexes.iter().map(|index| format!("DROP INDEX {}", table.index_name(index))).collect()
 }
 
 /// The statements that make tables, parents first.

@@ -212,6 +212,17 @@ pub const CASES: &[Case] = &[
         gets: GUARDED,
     },
     Case {
+        name: "eventsIngest",
+        with: |target| {
+            format!(
+                "(events: [{{ id: \"{}\", module: \"tickets\", eventType: \"ticket.created\", \
+                 occurredAt: \"2026-03-10T11:00:00Z\" }}])",
+                target.fresh
+            )
+        },
+        gets: OF_THE_TENANT,
+    },
+    Case {
         name: "notificationMarkRead",
         with: |target| format!("(ids: [\"{}\"])", target.notification),
         gets: OF_ONE_PERSON,

@@ -34,6 +34,7 @@ const ROUTES: &[(&str, u16, &str)] = &[
         405,
         "it is asked for by POST; tests/tenant_export.rs says who gets what",
     ),
+    ("/v1/events", 405, "events are posted; who may is in event_ingestion.rs"),
     ("/livez", 200, "says that the process lives"),
     ("/readyz", 200, "says which parts are ready"),
     ("/metrics", 200, "counts of the process, without tenants; not for the open network"),

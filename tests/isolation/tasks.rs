@@ -1,6 +1,7 @@
 //! Work that nobody asks for: every task that the sources start, what it touches, and that a round of
 //! each for one tenant leaves another's rows alone.
 
+use pulso::analytics::rollup::folder::fold_all;
 use pulso::audit::reads::write_waiting;
 use pulso::audit::sealer::seal_all;
 use pulso::identity::account;
@@ -31,7 +32,13 @@ const TASKS: &[(&str, &str, &str)] = &[
         "feed::keep_watching",
         "numbers and standing of subscribers, each their own",
     ),
+    (
+        "api/src/app.rs",
+        "analytics::rollup::folder::keep_folding",
+        "each tenant's events into its own snapshots",
+    ),
     ("api/src/app.rs", "async", "App::spawn itself"),
+    ("api/src/app.rs", "work", "App::see_through itself: events that a caller may write"),
     ("api/src/db/lease.rs", "clean", "a connection, no rows"),
     ("api/src/db/pipeline.rs", "connection.map", "a connection, no rows"),
     ("api/src/db/pipeline.rs", "give_up", "a connection, no rows"),
@@ -84,6 +91,7 @@ async fn round(app: &TestApp) {
     account::upkeep::forget(&app.app).await.unwrap();
     idempotency::sweep(&app.app.db, &app.app.clock).await.unwrap();
     seal_all(&app.app).await.unwrap();
+    fold_all(&app.app).await.unwrap();
 }
 
 both_databases! {

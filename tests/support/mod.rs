@@ -7,6 +7,7 @@ pub mod data;
 pub mod database;
 pub mod events;
 pub mod importing;
+pub mod ingesting;
 pub mod issuer;
 pub mod node;
 pub mod provider;

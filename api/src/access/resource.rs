@@ -20,10 +20,12 @@ pub enum Resource {
     Tenants,
     AuditLogs,
     Events,
+    /// What events add up to.
+    Analytics,
 }
 
 impl Resource {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Companies,
         Self::Contacts,
         Self::Leads,
@@ -40,6 +42,7 @@ impl Resource {
         Self::Tenants,
         Self::AuditLogs,
         Self::Events,
+        Self::Analytics,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -60,6 +63,7 @@ impl Resource {
             Self::Tenants => "tenants",
             Self::AuditLogs => "audit_logs",
             Self::Events => "events",
+            Self::Analytics => "analytics",
         }
     }
 

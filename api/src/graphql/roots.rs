@@ -16,6 +16,7 @@ use super::enums::EnumsQuery;
 use super::operation::OperationState;
 use super::rate_limit::RateLimitQuery;
 use super::registered::{RegisteredMutation, RegisteredQuery};
+use crate::analytics::event::graphql::EventMutation;
 use crate::identity::account::graphql::AccountMutation;
 use crate::identity::api_key::graphql::{ApiKeyMutation, ApiKeyQuery};
 use crate::identity::explanation::graphql::ExplanationQuery;
@@ -61,6 +62,7 @@ pub(crate) struct Mutation(
     IdentityProviderMutation,
     SignInMutation,
     NotificationMutation,
+    EventMutation,
 );
 
 #[derive(MergedSubscription, Default)]

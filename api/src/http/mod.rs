@@ -4,8 +4,10 @@
 //! answers health questions. It has no rules of the product and never touches a table. Failures that
 //! are not GraphQL responses are problem+json.
 
+mod body;
 mod cors;
 pub mod credentials;
+mod events;
 mod explorer;
 mod goals;
 mod graphql;
@@ -71,6 +73,7 @@ fn routes() -> Vec<(&'static str, MethodRouter<Door>)> {
         ("/auth/oidc/{tenant}/{provider}", get(sign_in::begin)),
         ("/auth/oidc/{tenant}/{provider}/callback", get(sign_in::finish)),
         ("/api/v1/tenant/export", post(tenant_export::handle)),
+        ("/v1/events", events::answers()),
         ("/livez", get(health::live)),
         ("/readyz", get(health::ready)),
         ("/metrics", get(health::metrics)),

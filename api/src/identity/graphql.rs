@@ -132,7 +132,7 @@ impl ScalarType for Instant {
 }
 
 /// The caller of a field that needs somebody.
-pub(super) fn somebody<'c>(context: &'c Context<'_>) -> Result<&'c Ctx> {
+pub(crate) fn somebody<'c>(context: &'c Context<'_>) -> Result<&'c Ctx> {
     match context.data::<Caller>()? {
         Caller::Somebody(ctx) => Ok(ctx),
         Caller::Nobody { origin, .. } => {
@@ -148,7 +148,7 @@ pub(super) fn read_id(id: &ID, name: &'static str) -> crate::error::Result<Uuid>
     })
 }
 
-pub(super) fn in_language(origin: &Origin) -> impl Fn(Error) -> async_graphql::Error + use<> {
+pub(crate) fn in_language(origin: &Origin) -> impl Fn(Error) -> async_graphql::Error + use<> {
     let language: Language = origin.language;
     move |error| field_error(&error, language)
 }

@@ -7,21 +7,20 @@ pub(super) mod parse;
 mod stream;
 
 use axum::Extension;
-use axum::body::Body;
+
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 
 use self::negotiate::Media;
 use self::parse::Incoming;
+use super::body::{self, refused};
 use super::observe::Who;
 use super::reply::{Answer, ResultMedia, method_not_allowed};
 use super::{Door, credentials, explorer, operation};
 use crate::ctx::Origin;
 use crate::error::http::Problem;
-use crate::error::{Code, Error, Message, say};
+use crate::error::{Code, Error, say};
 use crate::graphql::Caller;
 use crate::limits;
 
@@ -57,7 +56,7 @@ async fn answer(door: &Door, origin: &Origin, request: Request) -> Result<Respon
     let incoming = if read_only {
         parse::parameters(parts.uri.query().unwrap_or_default()).map(Incoming::One)
     } else {
-        parse::body(&read_body(&parts.headers, body, origin).await?)
+        parse::body(&body::read(&parts.headers, body, limits::HTTP_BODY_BYTES_MAX, origin).await?)
     };
     let incoming = incoming.map_err(|error| problem(&error, origin))?;
     let who = who(&caller);
@@ -123,40 +122,6 @@ fn content_type_refused(origin: &Origin) -> Problem {
         "envie a requisição como Content-Type: application/json, em UTF-8 e sem compressão",
     );
     refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Unsupported, &message, origin)
-}
-
-/// Reads the body up to its limit. One that says beforehand that it is too long is not read at all.
-async fn read_body(headers: &HeaderMap, body: Body, origin: &Origin) -> Result<Bytes, Problem> {
-    let max = limits::HTTP_BODY_BYTES_MAX;
-    let too_large = || {
-        let message = say(
-            format!("the body has more than {max} bytes"),
-            format!("o corpo tem mais de {max} bytes"),
-        );
-        refused(StatusCode::PAYLOAD_TOO_LARGE, Code::LimitExceeded, &message, origin)
-    };
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > max) {
-        return Err(too_large());
-    }
-    axum::body::to_bytes(body, max).await.map_err(|error| {
-        // axum says neither which: a body that ended early has no length limit as its source.
-        let cut = std::error::Error::source(&error)
-            .is_none_or(|source| !source.to_string().contains("length limit"));
-        if cut {
-            let message = say("the body could not be read", "o corpo não pôde ser lido");
-            refused(StatusCode::BAD_REQUEST, Code::Invalid, &message, origin)
-        } else {
-            too_large()
-        }
-    })
-}
-
-fn refused(status: StatusCode, code: Code, message: &Message, origin: &Origin) -> Problem {
-    Problem::new(code, message, origin.language, &origin.request_id).with_status(status)
 }
 
 fn problem(error: &Error, origin: &Origin) -> Problem {

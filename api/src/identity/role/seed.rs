@@ -90,6 +90,7 @@ pub const SEEDS: [RoleSeed; 5] = [
             grant(Resource::Tenants, READ),
             grant(Resource::AuditLogs, READ),
             grant(Resource::Events, READ),
+            grant(Resource::Analytics, READ),
         ]),
     },
     RoleSeed {

@@ -246,6 +246,11 @@ impl Record {
         self.computed.iter().enumerate().find(|(_, computed)| computed.name == name)
     }
 
+    /// Rows for charts, which have no pages: all of them come unless fewer are asked for.
+    pub fn comes_whole(&self) -> bool {
+        self.is_virtual() && !self.listed
+    }
+
     pub fn is_virtual(&self) -> bool {
         matches!(self.source, Source::Computed(_))
     }

@@ -4,7 +4,8 @@
 use super::{Fetched, FetchedList, below, sieve};
 use crate::ctx::Ctx;
 use crate::db::{Conn, Row, Value};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, say};
+use crate::limits;
 use crate::record::declare::{ComputeRows, Field};
 use crate::record::plan::{Level, List};
 use crate::record::search::Tier;
@@ -25,6 +26,9 @@ pub(super) async fn list(
         rows = sieve::beyond_cursor(plan, rows)?;
     }
     let limit = usize::try_from(plan.page.rows).map_err(Error::internal)?;
+    if plan.page.rows == limits::CHART_ROWS_MAX && rows.len() > limit {
+        return Err(too_many(limit));
+    }
     let more = rows.len() > limit;
     if plan.page.backward {
         rows.drain(..rows.len().saturating_sub(limit));
@@ -42,6 +46,13 @@ pub(super) async fn list(
     let counts = vec![total; plan.counts_up_to.len()];
     let (tier, freshness) = (Tier::Exact, computed.freshness);
     Ok(FetchedList { level, more, total: Some(total), counts, tier, summary, freshness })
+}
+
+fn too_many(limit: usize) -> Error {
+    Error::limit(say(
+        format!("the answer has more than {limit} rows: ask for less"),
+        format!("a resposta tem mais de {limit} linhas: peça menos"),
+    ))
 }
 
 /// Computed rows (values in the order of the record's fields) and everything below them.

@@ -30,7 +30,10 @@ impl Planner<'_> {
         parent: Option<(&'static str, Option<Uuid>)>,
     ) -> Result<List> {
         let mut level = self.level(record)?;
-        let page = PageRequest::read(|name| selected.argument(name).cloned())?;
+        let mut page = PageRequest::read(|name| selected.argument(name).cloned())?;
+        if record.comes_whole() && selected.argument("first").is_none() {
+            page.rows = limits::CHART_ROWS_MAX;
+        }
         if page.cursor.is_some() && matches!(parent, Some((_, None))) {
             return Err(Error::invalid_field(
                 "after",

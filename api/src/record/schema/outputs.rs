@@ -151,11 +151,15 @@ fn measure_fields(record: &Record, function: &str) -> Vec<MetaField> {
 /// Arguments of every connection.
 pub(super) fn list_arguments(record: &Record) -> Vec<MetaInputValue> {
     let name = record.name;
-    let mut arguments =
-        vec![input_value("first", "Int", "Rows of the page, 50 by default, 1,000 at most.")];
+    let about = if record.comes_whole() {
+        "Only so many rows; all of them by default, up to 50,000."
+    } else {
+        "Rows of the page, 50 by default, 1,000 at most."
+    };
+    let mut arguments = vec![input_value("first", "Int", about)];
     arguments
         .extend(record.arguments.iter().map(|(name, of, about)| input_value(name, *of, about)));
-    if record.is_virtual() && !record.listed {
+    if record.comes_whole() {
         return arguments;
     }
     arguments.extend([

@@ -1,0 +1,214 @@
+//! The folder: takes batches that wait and folds them, for every tenant, on every node.
+//!
+//! Lanes: what is critical goes first, but every pass takes something of each lane that waits, so that
+//! a flood in one starves no other.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::fold::{Cut, Feeds, Place, Series, fold};
+use super::state::State;
+use super::store::{self, Batch};
+use crate::access::SystemHandle;
+use crate::analytics::metric::catalogue::METRICS;
+use crate::app::App;
+use crate::db::Conn;
+use crate::error::{Code, Error, Result};
+use crate::events::Lane;
+use crate::limits;
+
+/// A fraction of the second in which an event is to be seen.
+const FOLD_EVERY: Duration = Duration::from_millis(200);
+const AGAIN_AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// How long a batch that could not be folded waits; the database is gone, or a program is wrong.
+const AGAIN_IN: TimeDelta = TimeDelta::seconds(30);
+/// How long minutes are kept.
+pub const MINUTES_KEPT: TimeDelta = TimeDelta::hours(48);
+/// Rows that one statement of the sweep removes.
+const SWEPT_AT_ONCE: i64 = 5_000;
+
+/// Lanes in their order, and the batches that one pass takes of each.
+const LANES: [(Lane, i64); 3] = [(Lane::Critical, 100), (Lane::Normal, 100), (Lane::Backfill, 20)];
+
+pub(super) static FEEDS: LazyLock<Feeds> = LazyLock::new(|| Feeds::of(METRICS));
+
+/// Folds for as long as the process serves.
+pub async fn keep_folding(app: Arc<App>) {
+    loop {
+        let pause = match fold_all(&app).await {
+            Ok(_) => FOLD_EVERY,
+            Err(error) => {
+                tracing::error!(%error, "events were not folded");
+                AGAIN_AFTER_FAILURE
+            }
+        };
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Folds everything that waits now, of all tenants; the number of events. One tenant's failure is told
+/// and leaves the others alone.
+pub async fn fold_all(app: &App) -> Result<i64> {
+    let conn = app.db.single_read().await?;
+    let tenants = store::tenants_with_work(&conn, app.clock.now()).await?;
+    drop(conn);
+    let mut folded = 0;
+    let mut failed = None;
+    for tenant_id in tenants {
+        match fold_tenant(app, tenant_id).await {
+            Ok(events) => folded += events,
+            Err(error) => {
+                tracing::error!(%tenant_id, %error, "a tenant's events were not folded");
+                failed = Some(error);
+            }
+        }
+    }
+    failed.map_or(Ok(folded), Err)
+}
+
+/// Folds everything of one tenant that waits now, unless somebody else does.
+async fn fold_tenant(app: &App, tenant_id: Uuid) -> Result<i64> {
+    let mut folded = 0;
+    while let Some(events) = fold_pass(app, tenant_id).await? {
+        folded += events;
+    }
+    Ok(folded)
+}
+
+/// One transaction; none when nothing waits, or somebody else has the head.
+async fn fold_pass(app: &App, tenant_id: Uuid) -> Result<Option<i64>> {
+    let started = app.clock.stopwatch();
+    let system = SystemHandle::for_tenant(tenant_id);
+    let now = app.clock.now();
+    let conn = app.db.transaction().await?;
+    let zone = store::zone_of(&conn, &system).await?;
+    let Some(head) = store::take_head(&conn, &system, (zone, now)).await? else {
+        return Ok(None);
+    };
+    let batches = next_batches(&conn, &system, now).await?;
+    if batches.is_empty() {
+        // Gives the head back now: a dropped transaction ends a little later, and whoever comes
+        // meanwhile would take the tenant for taken.
+        conn.commit().await?;
+        return Ok(None);
+    }
+    let cut = Cut { zone: head.zone, minutes_from: now - MINUTES_KEPT };
+    match write(&conn, &system, (&batches, cut), now).await {
+        Ok(events) => {
+            let took = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
+            store::mark_folded(&conn, &system, &batches, (now, took)).await?;
+            conn.commit().await?;
+            Ok(Some(events))
+        }
+        // The same again would fail again: the batches wait, and whoever reads them sees why.
+        Err(error) if error.code() != Code::Unavailable => {
+            drop(conn);
+            put_off(app, &system, &batches, &error).await?;
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn put_off(app: &App, system: &SystemHandle, batches: &[Batch], error: &Error) -> Result<()> {
+    let now = app.clock.now();
+    let conn = app.db.transaction().await?;
+    store::put_off(&conn, system, batches, (now + AGAIN_IN, now, &error.to_string())).await?;
+    conn.commit().await
+}
+
+/// What a pass takes: some of each lane, as many events as it may hold in memory, at least one batch.
+async fn next_batches(
+    conn: &Conn,
+    system: &SystemHandle,
+    now: DateTime<Utc>,
+) -> Result<Vec<Batch>> {
+    let mut taken = Vec::new();
+    let mut events = 0;
+    for (lane, most) in LANES {
+        let mut first_of_lane = true;
+        for batch in store::waiting(conn, system, lane, (now, most)).await? {
+            if !first_of_lane && events + batch.events > limits::EVENTS_PER_FOLD {
+                break;
+            }
+            first_of_lane = false;
+            events += batch.events;
+            taken.push(batch);
+        }
+    }
+    Ok(taken)
+}
+
+/// Folds the events of batches and adds what came out. What the database refuses is halved until the
+/// events are found that it refuses, and the others are folded.
+async fn write(
+    conn: &Conn,
+    system: &SystemHandle,
+    (batches, cut): (&[Batch], Cut),
+    now: DateTime<Utc>,
+) -> Result<i64> {
+    let events = store::events_of(conn, system, batches).await?;
+    let expected: i64 = batches.iter().map(|batch| batch.events).sum();
+    if i64::try_from(events.len()).ok() != Some(expected) {
+        // Marked as folded they would be lost without a word.
+        return Err(Error::internal(format!(
+            "batches say {expected} events, and the log has {}",
+            events.len()
+        )));
+    }
+    let mut failed = Vec::new();
+    let mut folded = 0;
+    let mut parts = vec![events.as_slice()];
+    while let Some(part) = parts.pop() {
+        conn.savepoint(system).await?;
+        let folds = fold(part, &FEEDS, cut);
+        match put(conn, system, folds.series, folds.buckets, now).await {
+            Ok(()) => {
+                conn.keep_savepoint(system).await?;
+                folded += folds.events;
+                failed.extend(folds.failed);
+            }
+            Err(error) if error.code() == Code::Unavailable => return Err(error),
+            Err(error) => {
+                conn.undo_savepoint(system).await?;
+                match part {
+                    [] => return Err(error),
+                    [alone] => failed.push((alone.id, error.to_string())),
+                    many => {
+                        let (first, second) = many.split_at(many.len() / 2);
+                        parts.extend([second, first]);
+                    }
+                }
+            }
+        }
+    }
+    if !failed.is_empty() {
+        tracing::warn!(events = failed.len(), "events could not be folded");
+    }
+    store::put_failures(conn, system, &failed, now).await?;
+    Ok(folded)
+}
+
+async fn put(
+    conn: &Conn,
+    system: &SystemHandle,
+    series: BTreeMap<Uuid, Series>,
+    buckets: BTreeMap<Place, State>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    store::put_series(conn, system, &series, now).await?;
+    store::add(conn, system, buckets, now).await
+}
+
+/// Removes minutes that are older than they are kept, some at a time; how many.
+pub async fn sweep(app: &App) -> Result<u64> {
+    let conn = app.db.transaction().await?;
+    let before = app.clock.now() - MINUTES_KEPT;
+    let swept = store::sweep_minutes(&conn, (before, SWEPT_AT_ONCE)).await?;
+    conn.commit().await?;
+    Ok(swept)
+}

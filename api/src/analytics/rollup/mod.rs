@@ -1,0 +1,17 @@
+//! Events into snapshots: what each series came to in each bucket of time.
+//!
+//! The batch is the unit of work. One folder at a time holds a tenant's head (a row lock), takes
+//! batches that wait, folds their events in memory, adds what came out to the buckets it touches, and
+//! marks the batches, all in one transaction. So every event is counted once, however often a process
+//! dies, and whoever comes next goes on at once: a lock ends with its connection.
+//!
+//! Not here: what a metric is (`metric/`), and questions (`series/`).
+
+pub mod fold;
+pub mod folder;
+pub mod grain;
+pub mod state;
+mod store;
+pub mod verify;
+
+pub use store::{Snapshot, day_zone, series_of, snapshots_of};

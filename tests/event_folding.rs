@@ -1,0 +1,153 @@
+//! Events become snapshots: once each, whoever folds and however often, and what cannot be folded
+//! stands apart.
+
+use pulso::access::SystemHandle;
+use pulso::analytics::rollup::{folder, verify};
+use pulso::db::{Statement, Value};
+use serde_json::{Value as Json, json};
+
+use crate::support::ingesting::event;
+use crate::support::{TestApp, both_databases};
+
+async fn one(app: &TestApp, sql: &str) -> Json {
+    let conn = app.app.db.single_read().await.unwrap();
+    let system = SystemHandle::for_tenant(app.alpha.id);
+    let sql = sql.replace('?', &conn.dialect().placeholder(1));
+    let statement = Statement::new(sql, vec![Value::Id(app.alpha.id)]);
+    let row = conn.row(&system, &statement).await.unwrap().unwrap();
+    row.text(0).unwrap().map_or(Json::Null, Json::String)
+}
+
+async fn change(app: &TestApp, sql: &str) {
+    let conn = app.app.db.transaction().await.unwrap();
+    let system = SystemHandle::for_tenant(app.alpha.id);
+    let sql = sql.replace('?', &conn.dialect().placeholder(1));
+    let statement = Statement::new(sql, vec![Value::Id(app.alpha.id)]);
+    assert!(conn.execute(&system, &statement).await.unwrap() > 0);
+    conn.commit().await.unwrap();
+}
+
+fn resolved(id: &str, at: &str, seconds: impl Into<Json>) -> Json {
+    event(
+        id,
+        "ticket.resolved",
+        at,
+        json!({ "payload": { "handleSec": seconds.into(), "agentId": "a" },
+        "dimensions": { "channel": "whatsapp" } }),
+    )
+}
+
+async fn agrees(app: &TestApp) -> verify::Report {
+    let report = verify::verify(&app.app, app.alpha.id).await.unwrap();
+    assert_eq!(report.findings, Vec::<String>::new());
+    report
+}
+
+both_databases! {
+    async fn one_bad_event_stops_no_other(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        let at = "2026-03-10T11:00:00Z";
+        let events = json!([resolved("1", at, 10), resolved("2", at, "soon"),
+            resolved("3", at, 30), event("4", "nobody.knows", at, json!({}))]);
+        app.ingest(key, &events).await;
+        app.fold().await;
+        let count = r#"metrics: ["tickets_resolved", "handle_time.sum"], from: "2026-03-10T03:00:00Z""#;
+        let rows = app.series(key, count).await;
+        // In all of its metrics, or in none.
+        assert_eq!((&rows[0]["value"], &rows[1]["value"]), (&json!(2.0), &json!(40.0)));
+        let error = one(&app, "SELECT error FROM event_failures WHERE tenant_id = ?").await;
+        assert_eq!(error, "payload.handleSec is no number in range");
+        let state = one(&app, "SELECT min(state) FROM event_batches WHERE tenant_id = ?").await;
+        assert_eq!(state, "processed");
+        agrees(&app).await;
+    }
+
+    async fn late_events_correct_their_buckets(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        app.ingest(key, &json!([resolved("1", "2026-03-10T11:00:00Z", 1)])).await;
+        app.fold().await;
+        for (id, at) in [("2", "2026-03-10T11:00:30Z"), ("3", "2016-02-29T23:59:59Z")] {
+            app.ingest(key, &json!([resolved(id, at, 1)])).await;
+            app.fold().await;
+        }
+        let ask = |from: &str| format!(
+            r#"metrics: ["tickets_resolved"], from: "{from}", to: "2026-03-10T12:00:00Z", granularity: MONTHLY, fill: false"#);
+        let rows = app.series(key, &ask("2016-01-01T00:00:00Z")).await;
+        let values: Vec<&Json> = rows.as_array().unwrap().iter().map(|row| &row["value"]).collect();
+        assert_eq!(values, [&json!(1.0), &json!(2.0)]);
+        let revision = one(&app, "SELECT CAST(max(revision) AS text) FROM snapshots WHERE tenant_id = ?").await;
+        assert_eq!(revision, "2");
+        agrees(&app).await;
+    }
+
+    async fn two_who_fold_at_once_count_nothing_twice(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        for request in 0..10 {
+            let events: Json = (0..50).map(|number| resolved(&format!("{request}-{number}"),
+                "2026-03-10T11:00:00Z", number)).collect();
+            app.ingest(key, &events).await;
+        }
+        let other = crate::support::app::build(&app.database.db, app.database.url(), app.app.clock.clone());
+        let (one, two, three) = futures::join!(
+            folder::fold_all(&app.app), folder::fold_all(&other), folder::fold_all(&app.app));
+        // Whoever finds the tenant taken goes on to the next.
+        let folded = one.unwrap() + two.unwrap() + three.unwrap() + app.fold().await;
+        let rows = app.series(key, r#"metrics: ["tickets_resolved"], from: "2026-03-10T03:00:00Z""#).await;
+        assert_eq!(rows[0]["value"], 500.0);
+        assert!(folded >= 500, "{folded}");
+        let report = agrees(&app).await;
+        assert!(report.events >= 500, "{report:?}");
+        assert_eq!(app.fold().await, 0);
+    }
+
+    async fn verification_finds_what_was_changed(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        let events = json!([resolved("1", "2026-03-10T11:00:00Z", 10),
+            resolved("2", "2026-03-09T11:00:00Z", 20)]);
+        app.ingest(key, &events).await;
+        app.fold().await;
+        let whole = agrees(&app).await;
+        assert!(whole.buckets > 0, "{whole:?}");
+        // Events that wait are no difference.
+        app.ingest(key, &json!([resolved("3", "2026-03-10T11:00:00Z", 10)])).await;
+        agrees(&app).await;
+        change(&app, "UPDATE snapshots SET state = 'c|7' WHERE tenant_id = ? AND grain = 'hour' \
+            AND state = 'c|1' AND starts_at = (SELECT max(starts_at) FROM snapshots WHERE grain = 'hour')").await;
+        let report = verify::verify(&app.app, app.alpha.id).await.unwrap();
+        assert!(report.wrong > 0 && report.findings[0].starts_with("hour"), "{report:?}");
+    }
+
+    async fn a_batch_without_all_of_its_events_waits_and_says_why(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        app.fold().await;
+        app.ingest(key, &json!([resolved("1", "2026-03-10T11:00:00Z", 10),
+            resolved("2", "2026-03-10T11:00:00Z", 10)])).await;
+        change(&app, "DELETE FROM events WHERE tenant_id = ? AND id = (SELECT event_id FROM event_ids WHERE id = '1')").await;
+        assert!(folder::fold_all(&app.app).await.is_err());
+        let error = one(&app, "SELECT max(error) FROM event_batches WHERE tenant_id = ?").await;
+        assert!(error.as_str().unwrap().contains("batches say 2 events, and the log has 1"), "{error}");
+        // It is put off, and does not stop what comes after it.
+        app.ingest(key, &json!([resolved("3", "2026-03-10T11:00:00Z", 10)])).await;
+        assert_eq!(app.fold().await, 1);
+        app.app.clock.advance(chrono::TimeDelta::minutes(1));
+        assert!(folder::fold_all(&app.app).await.is_err());
+    }
+
+    async fn minutes_go_after_two_days_and_hours_stay(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        app.ingest(key, &json!([resolved("1", "2026-03-10T11:00:00Z", 10)])).await;
+        app.fold().await;
+        let minutes = "SELECT CAST(count(*) AS text) FROM snapshots WHERE tenant_id = ? AND grain = 'minute'";
+        assert_ne!(one(&app, minutes).await, "0");
+        app.app.clock.advance(chrono::TimeDelta::hours(49));
+        folder::sweep(&app.app).await.unwrap();
+        assert_eq!(one(&app, minutes).await, "0");
+        // An event that comes later still has no minutes.
+        app.ingest(key, &json!([resolved("2", "2026-03-10T11:00:00Z", 10)])).await;
+        app.fold().await;
+        assert_eq!(one(&app, minutes).await, "0");
+        let rows = app.series(key, r#"metrics: ["tickets_resolved"], from: "2026-03-10T03:00:00Z", to: "2026-03-11T03:00:00Z""#).await;
+        assert_eq!(rows[0]["value"], 2.0);
+        agrees(&app).await;
+    }
+}
