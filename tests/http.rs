@@ -498,7 +498,7 @@ async fn shutdown_finishes_what_it_began(app: &TestApp) {
 }
 
 /// A GET over a connection of its own; the whole answer.
-async fn exchange(address: SocketAddr, path: &str) -> String {
+pub async fn exchange(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

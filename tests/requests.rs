@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::json;
 
-use crate::http::{JSON, RESULT, assert_problem, get, post, query};
+use crate::http::{JSON, RESULT, assert_problem, exchange, get, post, query};
 use crate::support::socket::serve;
 use crate::support::{TestApp, both_databases};
 
@@ -32,11 +32,12 @@ both_databases! {
 
     async fn what_is_too_long_before_its_body_is_refused(app: TestApp) {
         let (address, _serving) = serve(&app.app).await;
+        let long = format!("{TYPENAME}&x={}", "x".repeat(usize::from(u16::MAX)));
+        let refused = exchange(address, &long).await;
+        assert!(refused.starts_with("HTTP/1.1 414"), "{refused}");
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let address = format!("http://{address}{TYPENAME}");
-        let long = format!("{address}&x={}", "x".repeat(usize::from(u16::MAX)));
-        assert_eq!(client.get(long).send().await.unwrap().status(), StatusCode::URI_TOO_LONG);
-        let many = (0..200).fold(client.get(address), |asked, number| {
+        let url = format!("http://{address}{TYPENAME}");
+        let many = (0..200).fold(client.get(url), |asked, number| {
             asked.header(format!("x-{number}"), "x")
         });
         let refused = many.send().await.unwrap().status();

@@ -1,8 +1,9 @@
 //! graphql-transport-ws as a client sees it, over a real connection.
 
+use pulso::access::SystemHandle;
 use pulso::clock::Clock;
 use pulso::ctx::Origin;
-use pulso::db::Db;
+use pulso::db::{Db, Statement};
 use pulso::identity::session::service::login;
 use pulso::limits;
 use serde_json::{Value as Json, json};
@@ -14,6 +15,12 @@ use crate::support::socket::{
     BINARY, CLOSE, Client, Heard, PROTOCOL, TEXT, closed, serve, subscribe,
 };
 use crate::support::{TestApp, both_databases};
+
+/// One round trip: everything said before has been heard, and nothing was said to it.
+async fn is_still_there(client: &mut Client) {
+    client.say(json!({ "type": "ping" })).await;
+    assert_eq!(client.hear().await, Heard::Message(json!({ "type": "pong" })));
+}
 
 both_databases! {
     async fn operations_answer_next_and_complete_or_error(app: TestApp) {
@@ -34,6 +41,17 @@ both_databases! {
         client.say(subscribe("a", "{ __typename }")).await;
         let Heard::Message(next) = client.hear().await else { panic!("closed") };
         assert_eq!(next["type"], "next");
+    }
+
+    /// Nothing follows an error, whatever the server is about to say when the id is used again.
+    async fn an_error_is_the_last_word(app: TestApp) {
+        let (address, _serving) = serve(&app.app).await;
+        let mut client = Client::initialised(address, Json::Null).await;
+        for _ in 0..500 {
+            client.say(subscribe("a", "{")).await;
+            let Heard::Message(error) = client.hear().await else { panic!("closed") };
+            assert_eq!(error["type"], "error", "{error}");
+        }
     }
 
     async fn pings_are_answered_with_their_payload(app: TestApp) {
@@ -197,6 +215,34 @@ both_databases! {
         let (address, _serving) = serve(&app.app).await;
         let mut client = Client::initialised(address, json!({})).await;
         app.app.begin_stop();
+        assert_eq!(client.hear().await, closed(1001, "going away"));
+    }
+
+    /// An error would be the last word on what comes too late: the client asks again on its next
+    /// connection.
+    async fn a_server_that_stops_finishes_what_runs_and_begins_nothing(app: TestApp) {
+        let (address, _serving) = serve(&app.app).await;
+        let admin = &app.alpha.admin.key;
+        let id = app.create(admin, "Lead", json!({ "source": "site" })).await;
+        let mut client = Client::initialised(address, json!({ "authorization": admin })).await;
+        let held = app.app.db.transaction().await.unwrap();
+        let lock = Statement::new("UPDATE leads SET source = source", Vec::new());
+        held.execute(&SystemHandle::for_tenant(app.alpha.id), &lock).await.unwrap();
+        let update = format!("mutation {{ leadUpdate(id: \"{id}\", input: {{ source: \"fair\" }}, expectedVersion: 1) {{ source }} }}");
+        client.say(subscribe("running", &update)).await;
+        is_still_there(&mut client).await;
+        app.app.begin_stop();
+        // By then it has noticed.
+        for _ in 0..10 {
+            is_still_there(&mut client).await;
+        }
+        client.say(subscribe("late", "{ __typename }")).await;
+        is_still_there(&mut client).await;
+        drop(held);
+        let Heard::Message(next) = client.hear().await else { panic!("closed") };
+        assert_eq!(next["payload"]["data"]["leadUpdate"]["source"], "fair", "{next}");
+        let complete = json!({ "id": "running", "type": "complete" });
+        assert_eq!(client.hear().await, Heard::Message(complete));
         assert_eq!(client.hear().await, closed(1001, "going away"));
     }
 

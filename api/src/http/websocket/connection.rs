@@ -147,9 +147,7 @@ impl Connection {
             FromClient::Subscribe { id, request } => self.subscribe(socket, id, *request).await,
             FromClient::Impossible { id, error } => self.refuse(socket, &id, &error).await,
             FromClient::Complete { id } => {
-                if let Some(handle) = self.running.remove(&id) {
-                    handle.abort();
-                }
+                self.end(&id);
                 Ok(())
             }
         }
@@ -205,6 +203,13 @@ impl Connection {
         send(socket, message::error(id, &answer.body)).await
     }
 
+    /// Nothing more is heard of an operation, also when its id is used again at once.
+    fn end(&mut self, id: &str) {
+        if let Some(handle) = self.running.remove(id) {
+            handle.abort();
+        }
+    }
+
     async fn tell(&mut self, socket: &mut WebSocket, id: &str, said: Said) -> Step {
         if !self.running.contains_key(id) {
             return Ok(());
@@ -212,7 +217,7 @@ impl Connection {
         match said {
             Said::Next(body) => send(socket, message::next(id, &body)).await,
             Said::Failed(body) => {
-                self.running.remove(id);
+                self.end(id);
                 send(socket, message::error(id, &body)).await
             }
             Said::Complete => {
