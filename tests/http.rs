@@ -18,11 +18,11 @@ use tokio::sync::oneshot;
 use crate::support::app::{Answer, build, now};
 use crate::support::{TestApp, both_databases};
 
-const JSON: &str = "application/json";
-const RESULT: &str = "application/graphql-response+json";
+pub const JSON: &str = "application/json";
+pub const RESULT: &str = "application/graphql-response+json";
 const PROBLEM: &str = "application/problem+json";
 
-fn post(accept: &str, body: impl Into<Body>) -> Request<Body> {
+pub fn post(accept: &str, body: impl Into<Body>) -> Request<Body> {
     Request::post("/graphql")
         .header(header::CONTENT_TYPE, JSON)
         .header(header::ACCEPT, accept)
@@ -30,11 +30,11 @@ fn post(accept: &str, body: impl Into<Body>) -> Request<Body> {
         .unwrap()
 }
 
-fn get(path: &str, accept: &str) -> Request<Body> {
+pub fn get(path: &str, accept: &str) -> Request<Body> {
     Request::get(path).header(header::ACCEPT, accept).body(Body::empty()).unwrap()
 }
 
-fn query(text: &str) -> String {
+pub fn query(text: &str) -> String {
     json!({ "query": text }).to_string()
 }
 
@@ -43,7 +43,7 @@ fn content_type(answer: &Answer) -> &str {
 }
 
 #[track_caller]
-fn assert_problem(answer: &Answer, status: u16, code: &str) -> Json {
+pub fn assert_problem(answer: &Answer, status: u16, code: &str) -> Json {
     assert_eq!(answer.status.as_u16(), status, "{}", answer.text());
     assert_eq!(content_type(answer), PROBLEM);
     let body = answer.json();
@@ -498,7 +498,7 @@ async fn shutdown_finishes_what_it_began(app: &TestApp) {
 }
 
 /// A GET over a connection of its own; the whole answer.
-async fn exchange(address: SocketAddr, path: &str) -> String {
+pub async fn exchange(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();

@@ -27,7 +27,7 @@ use crate::support::{TestApp, both_databases};
 const API: &str = include_str!("../docs/api.md");
 
 /// A serving node that looks for news.
-async fn node(app: &Arc<App>) -> (SocketAddr, oneshot::Sender<()>) {
+pub async fn node(app: &Arc<App>) -> (SocketAddr, oneshot::Sender<()>) {
     app.spawn(feed::keep_watching(Arc::clone(app)));
     serve(app).await
 }
@@ -71,7 +71,7 @@ async fn event(events: &mut Events) -> Json {
 }
 
 impl TestApp {
-    async fn give(&self, to: &Person) {
+    pub async fn give(&self, to: &Person) {
         let input = json!({ "source": "site", "assigneeId": to.id });
         self.create(&self.alpha.admin.key, "Lead", input).await;
     }

@@ -56,6 +56,15 @@ impl Events {
         events
     }
 
+    /// Waits for a line that only says that the stream is alive.
+    pub async fn hear_comment(&mut self) {
+        let mut line = String::new();
+        while line.trim_end() != ":" {
+            line.clear();
+            assert!(self.stream.read_line(&mut line).await.unwrap() > 0);
+        }
+    }
+
     pub async fn hear(&mut self) -> Event {
         let mut kind = String::new();
         loop {

@@ -13,6 +13,7 @@ pub mod node;
 pub mod provider;
 pub mod reads;
 pub mod rows;
+pub mod script;
 pub mod seed;
 pub mod socket;
 pub mod sources;

@@ -1,12 +1,12 @@
 // A certified provider of OpenID Connect for the tests: whoever types a name into its form is signed
 // in under it. What is to be said of people, and which clients there are, comes as JSON in the
-// variable PROVIDER; the address is the first line printed. POST /test/rotate changes its keys.
+// variable SETTINGS; the address is the first line printed. POST /test/rotate changes its keys.
 
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { createServer } from "node:http";
 import Provider from "oidc-provider";
 
-const { clients, people, claimsInToken } = JSON.parse(process.env.PROVIDER);
+const { clients, people, claimsInToken } = JSON.parse(process.env.SETTINGS);
 
 const signingKey = () => {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });

@@ -1,15 +1,13 @@
 //! A real identity provider: `oidc-provider` from npm, in a process of the test's own.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 
 use serde_json::{Value as Json, json};
 
+use super::script;
 use super::visitor::OWN;
 
-/// Where it is installed; `cargo xtask test` installs it and sets this.
-const FOLDER_VARIABLE: &str = "PULSO_TEST_OIDC_PROVIDER";
 const SCRIPT: &str = include_str!("provider.mjs");
 
 pub const CLIENT_ID: &str = "pulso";
@@ -35,18 +33,7 @@ impl Provider {
         });
         let settings =
             json!({ "clients": [client], "people": people, "claimsInToken": claims_in_token });
-        let folder = folder();
-        let own_node = folder.join("node");
-        let node = if own_node.exists() { own_node } else { PathBuf::from("node") };
-        let mut process = Command::new(node)
-            .args(["--input-type=module", "--eval", SCRIPT])
-            .current_dir(&folder)
-            .env("PROVIDER", settings.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut process = script::command(SCRIPT, &settings).stderr(Stdio::null()).spawn().unwrap();
         let mut issuer = String::new();
         let mut said = BufReader::new(process.stdout.take().unwrap());
         said.read_line(&mut issuer).unwrap();
@@ -68,15 +55,4 @@ impl Drop for Provider {
         self.process.kill().ok();
         self.process.wait().ok();
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "tests are told by `cargo xtask test`")]
-fn folder() -> PathBuf {
-    std::env::var_os(FOLDER_VARIABLE).map(PathBuf::from).unwrap_or_else(|| {
-        panic!(
-            "sign-ins are tested against an identity provider: run `cargo xtask test`, which \
-             installs one, or let {FOLDER_VARIABLE} name a folder in which `npm install \
-             oidc-provider` was run"
-        )
-    })
 }

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 pub const TEXT: u8 = 1;
 pub const BINARY: u8 = 2;
-const CLOSE: u8 = 8;
+pub const CLOSE: u8 = 8;
 const PING: u8 = 9;
 
 /// What the server sent.
@@ -57,20 +57,21 @@ impl Client {
         self.stream.write_all(&frame).await.unwrap();
     }
 
+    /// The head of a text of this length, and nothing of the text.
+    pub async fn announce(&mut self, length: usize) {
+        let mut head = vec![0x80 | TEXT, 0x80 | 127];
+        head.extend(u64::try_from(length).unwrap().to_be_bytes());
+        head.extend([0; 4]);
+        self.stream.write_all(&head).await.unwrap();
+    }
+
     pub async fn say(&mut self, message: Json) {
         self.send_frame(TEXT, message.to_string().as_bytes()).await;
     }
 
     pub async fn hear(&mut self) -> Heard {
         loop {
-            let kind = self.stream.read_u8().await.unwrap() & 0x0F;
-            let length = match self.stream.read_u8().await.unwrap() {
-                126 => usize::from(self.stream.read_u16().await.unwrap()),
-                127 => usize::try_from(self.stream.read_u64().await.unwrap()).unwrap(),
-                length => usize::from(length),
-            };
-            let mut payload = vec![0; length];
-            self.stream.read_exact(&mut payload).await.unwrap();
+            let (kind, payload) = self.frame().await;
             match kind {
                 TEXT => return Heard::Message(serde_json::from_slice(&payload).unwrap()),
                 CLOSE => {
@@ -81,6 +82,23 @@ impl Client {
                 other => panic!("frame of kind {other}"),
             }
         }
+    }
+
+    /// Waits for a frame that only asks whether somebody is there.
+    pub async fn hear_ping(&mut self) {
+        assert_eq!(self.frame().await.0, PING);
+    }
+
+    async fn frame(&mut self) -> (u8, Vec<u8>) {
+        let kind = self.stream.read_u8().await.unwrap() & 0x0F;
+        let length = match self.stream.read_u8().await.unwrap() {
+            126 => usize::from(self.stream.read_u16().await.unwrap()),
+            127 => usize::try_from(self.stream.read_u64().await.unwrap()).unwrap(),
+            length => usize::from(length),
+        };
+        let mut payload = vec![0; length];
+        self.stream.read_exact(&mut payload).await.unwrap();
+        (kind, payload)
     }
 
     pub async fn initialised(address: SocketAddr, payload: Json) -> Self {

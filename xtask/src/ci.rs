@@ -6,16 +6,16 @@ use std::process::{Command, Stdio};
 
 use crate::postgres::{self, Cluster};
 use crate::run::{Outcome, cargo, run, step};
-use crate::{browser, provider, schema, smoke};
+use crate::{browser, npm, schema, smoke};
 
 pub(crate) fn run_all() -> Outcome {
     lint()?;
-    let identity_provider = step("identity provider", provider::install)?;
+    let npm_folder = step("packages from npm", npm::install)?;
     let browser = browser::find_or_install();
     let cluster = step("throw-away PostgreSQL", Cluster::for_tests)?;
     let tested = step("tests on SQLite and PostgreSQL", || {
         run(cargo(&["test", "--workspace"])
-            .env(provider::FOLDER_VARIABLE, &identity_provider)
+            .env(npm::FOLDER_VARIABLE, &npm_folder)
             .env(browser::TEST_BROWSER_VARIABLE, browser.unwrap_or_default())
             .env(postgres::TEST_URL_VARIABLE, cluster.url()))
     });

@@ -15,8 +15,8 @@ mod apt;
 mod browser;
 mod ci;
 mod http;
+mod npm;
 mod postgres;
-mod provider;
 mod run;
 mod schema;
 mod smoke;
@@ -41,7 +41,7 @@ cargo xtask COMMAND
 
 Tests need PostgreSQL 15 or newer. Set PULSO_TEST_POSTGRES_URL to use a server of yours (its user
 must be allowed to create databases); otherwise one is found or installed, started and removed.
-Sign-ins are tested against an identity provider from npm, which is put into the target folder.
+Clients, audits and an identity provider come from npm, pinned by tests/npm, into the target folder.
 A few need Chromium: PULSO_TEST_BROWSER names yours; otherwise it is found or installed too.";
 
 fn main() -> ExitCode {
@@ -75,12 +75,12 @@ fn main() -> ExitCode {
 }
 
 fn test(arguments: &[&str]) -> Outcome {
-    let identity_provider = provider::install()?;
+    let npm_folder = npm::install()?;
     let browser = browser::find_or_install();
     let cluster = Cluster::for_tests()?;
     let outcome = run(cargo(&["test", "--workspace"])
         .args(arguments)
-        .env(provider::FOLDER_VARIABLE, identity_provider)
+        .env(npm::FOLDER_VARIABLE, npm_folder)
         .env(browser::TEST_BROWSER_VARIABLE, browser.unwrap_or_default())
         .env(postgres::TEST_URL_VARIABLE, cluster.url()));
     cluster.stop()?;

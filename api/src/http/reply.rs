@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
+use axum::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, VARY, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -129,6 +129,8 @@ impl Answer {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         headers.append(VARY, HeaderValue::from_static("Accept"));
+        // A GET is answered for its caller alone, and a cookie does not keep caches from storing it.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if self.standings.each().next().is_some() {
             let (policy, left) = (self.standings.policy_header(), self.standings.header());
             for (name, text) in [(RATE_LIMIT_POLICY, policy), (RATE_LIMIT, left)] {

@@ -7,9 +7,9 @@ pub(super) mod parse;
 mod stream;
 
 use axum::Extension;
-
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::header::ACCEPT_ENCODING;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use self::negotiate::Media;
@@ -59,6 +59,9 @@ async fn answer(door: &Door, origin: &Origin, request: Request) -> Result<Respon
         parse::body(&body::read(&parts.headers, body, limits::HTTP_BODY_BYTES_MAX, origin).await?)
     };
     let incoming = incoming.map_err(|error| problem(&error, origin))?;
+    if media == Media::EventStream && matches!(incoming, Incoming::Batch(_)) {
+        return Err(batch_of_events(origin));
+    }
     let who = who(&caller);
     let mut response = run(door, caller, incoming, media, read_only).await;
     if let Some(who) = who {
@@ -122,6 +125,15 @@ fn content_type_refused(origin: &Origin) -> Problem {
         "envie a requisição como Content-Type: application/json, em UTF-8 e sem compressão",
     );
     refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, Code::Unsupported, &message, origin)
+        .with_header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+}
+
+fn batch_of_events(origin: &Origin) -> Problem {
+    let message = say(
+        "a stream of events is of one operation: send it alone, or accept application/json",
+        "um fluxo de eventos é de uma só operação: envie-a sozinha, ou aceite application/json",
+    );
+    refused(StatusCode::NOT_ACCEPTABLE, Code::Unsupported, &message, origin)
 }
 
 fn problem(error: &Error, origin: &Origin) -> Problem {

@@ -62,15 +62,15 @@ fn batch(parts: Vec<Value>, may_have_nul: bool) -> Result<Incoming> {
 
 /// Reads one request object; WebSocket messages carry the same.
 pub(crate) fn request(value: Value, may_have_nul: bool) -> Result<Request> {
+    if may_have_nul {
+        without_nul(&value)?;
+    }
     let Value::Object(mut object) = value else {
         return Err(Error::invalid(say(
             "a request is a JSON object with a \"query\"",
             "uma requisição é um objeto JSON com \"query\"",
         )));
     };
-    if may_have_nul && object.values().any(has_nul) {
-        return Err(nul_byte());
-    }
     complete(Request {
         query: text(&mut object, "query")?,
         operation_name: text(&mut object, "operationName")?,
@@ -101,7 +101,8 @@ pub(super) fn parameters(query: &str) -> Result<Request> {
 }
 
 fn complete(request: Request) -> Result<Request> {
-    if request.query.is_none() && !request.extensions.contains_key("persistedQuery") {
+    let names_one = request.extensions.get("persistedQuery").is_some_and(|named| !named.is_null());
+    if request.query.is_none() && !names_one {
         return Err(Error::invalid_field("query", say("\"query\" is missing", "falta \"query\"")));
     }
     Ok(request)
@@ -142,9 +143,7 @@ fn as_map(name: &'static str, value: Value) -> Result<Map<String, Value>> {
 
 fn json_map(name: &'static str, text: &str) -> Result<Map<String, Value>> {
     let value: Value = serde_json::from_str(text).map_err(|error| not_json(&error).at(name))?;
-    if has_nul(&value) {
-        return Err(nul_byte().at(name));
-    }
+    without_nul(&value).map_err(|error| error.at(name))?;
     as_map(name, value)
 }
 
@@ -164,7 +163,11 @@ fn nul_byte() -> Error {
     ))
 }
 
-/// Neither database can store it in a text.
+/// Refuses what neither database can store in a text.
+pub(crate) fn without_nul(value: &Value) -> Result<()> {
+    if has_nul(value) { Err(nul_byte()) } else { Ok(()) }
+}
+
 fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),

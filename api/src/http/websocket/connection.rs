@@ -24,6 +24,8 @@ const INIT_TIMEOUT: Duration = Duration::from_millis(limits::WS_INIT_TIMEOUT_MS)
 /// A client that does not read what it asked for is let go.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 const SILENT_PINGS_MAX: u32 = 3;
+/// How long a client has to close its side.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What an operation has to say.
 enum Said {
@@ -69,10 +71,23 @@ pub(super) async fn run(
         pings_unanswered: 0,
         ending: false,
     };
-    if let Err(Some(close)) = connection.serve(&mut socket).await
-        && let Err(error) = send(&mut socket, close.message()).await
+    let ended = connection.serve(&mut socket).await;
+    // What still runs ends here, however long the client takes to go.
+    drop(connection);
+    close(&mut socket, ended.err().flatten()).await;
+}
+
+/// Both sides say that they close before the connection goes: a client that hears nothing takes it
+/// for a failure, and what it has not read yet is lost.
+pub(super) async fn close(socket: &mut WebSocket, reason: Option<Close>) {
+    if let Some(close) = reason
+        && let Err(error) = send(socket, close.message()).await
     {
         tracing::debug!(?error, ?close, "the client left before it was told");
+    }
+    let heard = async { while let Some(Ok(_ignored)) = socket.recv().await {} };
+    if tokio::time::timeout(CLOSE_TIMEOUT, heard).await.is_err() {
+        tracing::debug!("the client did not close its side");
     }
 }
 
@@ -104,7 +119,8 @@ impl Connection {
                 }
                 received = socket.recv() => match received {
                     Some(Ok(frame)) => self.receive(socket, frame).await?,
-                    Some(Err(_)) | None => return Err(None),
+                    Some(Err(error)) => return Err(unreadable(&error)),
+                    None => return Err(None),
                 },
                 Some((id, said)) = self.operations.next(), if !self.operations.is_empty() => {
                     self.tell(socket, &id, said).await?;
@@ -129,10 +145,9 @@ impl Connection {
             FromClient::Ping { payload } => send(socket, message::pong(payload)).await,
             FromClient::Pong => Ok(()),
             FromClient::Subscribe { id, request } => self.subscribe(socket, id, *request).await,
+            FromClient::Impossible { id, error } => self.refuse(socket, &id, &error).await,
             FromClient::Complete { id } => {
-                if let Some(handle) = self.running.remove(&id) {
-                    handle.abort();
-                }
+                self.end(&id);
                 Ok(())
             }
         }
@@ -151,16 +166,13 @@ impl Connection {
     }
 
     async fn subscribe(&mut self, socket: &mut WebSocket, id: String, request: Request) -> Step {
-        if !self.initialised {
-            return Err(Some(Close::NotInitialised));
+        if self.running.len() >= limits::WS_OPERATIONS_MAX {
+            return self.refuse(socket, &id, &too_many()).await;
         }
-        if self.running.contains_key(&id) {
-            return Err(Some(Close::AlreadyExists(id)));
-        }
-        if self.ending || self.running.len() >= limits::WS_OPERATIONS_MAX {
-            let error = if self.ending { Error::unavailable("stopping") } else { too_many() };
-            let answer = Answer::of_error(&error, &self.origin);
-            return send(socket, message::error(&id, &answer.body)).await;
+        self.admit(&id)?;
+        if self.ending {
+            // An error would be the last word: the client is to ask again after the close.
+            return Ok(());
         }
         let (handle, registration) = AbortHandle::new_pair();
         let said =
@@ -174,6 +186,30 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether the protocol lets an operation begin under this id.
+    fn admit(&self, id: &str) -> Step {
+        if !self.initialised {
+            Err(Some(Close::NotInitialised))
+        } else if self.running.contains_key(id) {
+            Err(Some(Close::AlreadyExists(id.to_owned())))
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn refuse(&mut self, socket: &mut WebSocket, id: &str, error: &Error) -> Step {
+        self.admit(id)?;
+        let answer = Answer::of_error(error, &self.origin);
+        send(socket, message::error(id, &answer.body)).await
+    }
+
+    /// Nothing more is heard of an operation, also when its id is used again at once.
+    fn end(&mut self, id: &str) {
+        if let Some(handle) = self.running.remove(id) {
+            handle.abort();
+        }
+    }
+
     async fn tell(&mut self, socket: &mut WebSocket, id: &str, said: Said) -> Step {
         if !self.running.contains_key(id) {
             return Ok(());
@@ -181,7 +217,7 @@ impl Connection {
         match said {
             Said::Next(body) => send(socket, message::next(id, &body)).await,
             Said::Failed(body) => {
-                self.running.remove(id);
+                self.end(id);
                 send(socket, message::error(id, &body)).await
             }
             Said::Complete => {
@@ -238,7 +274,7 @@ async fn caller(door: &Door, bearer: Option<&str>, origin: &Origin) -> Result<Ca
         Err(Error::Unauthenticated { .. } | Error::Forbidden { .. }) => Err(Close::Forbidden),
         Err(error) => {
             crate::error::http::log_cause(&error, &origin.request_id);
-            Err(Close::Internal)
+            Err(if error.retryable() { Close::TryAgainLater } else { Close::Internal })
         }
     }
 }
@@ -247,6 +283,19 @@ async fn send(socket: &mut WebSocket, message: Message) -> Step {
     match tokio::time::timeout(SEND_TIMEOUT, socket.send(message)).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err(None),
+    }
+}
+
+/// What to say to a frame that cannot be read; nothing where the connection itself failed.
+fn unreadable(error: &axum::Error) -> Option<Close> {
+    // axum does not say which: these are the words of its WebSocket library.
+    let words = error.to_string();
+    if words.contains("too long") {
+        Some(Close::TooLong)
+    } else if words.contains("UTF-8") {
+        Some(Close::NotText)
+    } else {
+        None
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::error::Language;
+use crate::error::{Error, Language};
 use crate::graphql::Request;
 use crate::http::graphql::parse;
 
@@ -14,17 +14,35 @@ pub(super) const SUBPROTOCOL: &str = "graphql-transport-ws";
 /// What a client may say.
 #[derive(Debug)]
 pub(super) enum FromClient {
-    Init { payload: Map<String, Value> },
-    Ping { payload: Option<Value> },
+    Init {
+        payload: Map<String, Value>,
+    },
+    Ping {
+        payload: Option<Value>,
+    },
     Pong,
-    Subscribe { id: String, request: Box<Request> },
-    Complete { id: String },
+    Subscribe {
+        id: String,
+        request: Box<Request>,
+    },
+    /// An operation that is well-formed and cannot be run.
+    Impossible {
+        id: String,
+        error: Error,
+    },
+    Complete {
+        id: String,
+    },
 }
 
-/// Why a connection is closed, in the protocol's own numbers.
+/// Why a connection is closed, in the protocol's own numbers and those of WebSocket itself. Clients
+/// connect again after 1001, 1013, 4403 and 4408, and give up after the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Close {
     GoingAway,
+    NotText,
+    TooLong,
+    TryAgainLater,
     Invalid(String),
     NotInitialised,
     Forbidden,
@@ -42,6 +60,9 @@ impl Close {
     pub(super) fn message(&self) -> Message {
         let (code, reason) = match self {
             Self::GoingAway => (1001, "going away".to_owned()),
+            Self::NotText => (1007, "not UTF-8".to_owned()),
+            Self::TooLong => (1009, "Message too long".to_owned()),
+            Self::TryAgainLater => (1013, "Try again later".to_owned()),
             Self::Invalid(why) => (4400, why.clone()),
             Self::NotInitialised => (4401, "Unauthorized".to_owned()),
             Self::Forbidden => (4403, "Forbidden".to_owned()),
@@ -86,11 +107,17 @@ pub(super) fn read(text: &str) -> Result<FromClient, Close> {
         }
         "subscribe" => {
             let id = id.ok_or_else(|| invalid("Invalid message: id is missing"))?;
-            let request = parse::request(payload.unwrap_or_default(), text.contains("\\u0000"))
-                .map_err(|error| {
-                    Close::Invalid(format!("Invalid message: {}", error.message(Language::En)))
-                })?;
-            Ok(FromClient::Subscribe { id, request: Box::new(request) })
+            let payload = payload.unwrap_or_default();
+            let nul =
+                if text.contains("\\u0000") { parse::without_nul(&payload).err() } else { None };
+            let request = parse::request(payload, false).map_err(|error| {
+                Close::Invalid(format!("Invalid message: {}", error.message(Language::En)))
+            })?;
+            Ok(match nul {
+                // A matter of this operation: the others on the connection go on.
+                Some(error) => FromClient::Impossible { id, error },
+                None => FromClient::Subscribe { id, request: Box::new(request) },
+            })
         }
         _ => Err(invalid("Invalid message: unknown type")),
     }

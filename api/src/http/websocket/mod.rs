@@ -52,10 +52,7 @@ pub(super) async fn handle(
             app.clone().track(async move {
                 let _open = app.metrics.websocket_opened();
                 if socket.protocol().is_none() {
-                    let close = Close::WrongSubprotocol.message();
-                    if let Err(error) = socket.send(close).await {
-                        tracing::debug!(%error, "the client left before it was refused");
-                    }
+                    connection::close(&mut socket, Some(Close::WrongSubprotocol)).await;
                     return;
                 }
                 connection::run(door, origin, bearer, socket).await;

@@ -1,51 +1,51 @@
-//! The identity provider that sign-ins are tested against: `oidc-provider`, a certified one, from npm
-//! into the target folder, with a Node that it supports.
+//! What the tests take from npm: an identity provider that is certified, the audits of the GraphQL
+//! over HTTP specification, and the clients that people use. `tests/npm` pins them; they are put into
+//! the target folder, with a Node that they support.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::apt;
-use crate::run::{Outcome, debug_folder, output};
+use crate::run::{Outcome, debug_folder, output, root};
 
 /// Where the tests find it.
-pub(crate) const FOLDER_VARIABLE: &str = "PULSO_TEST_OIDC_PROVIDER";
+pub(crate) const FOLDER_VARIABLE: &str = "PULSO_TEST_NPM";
 
-const PROVIDER: &str = "oidc-provider@9.13.3";
-/// Older ones it does not support.
+/// Older ones the identity provider does not support.
 const NODE_MAJOR_MIN: u32 = 22;
-const NODE_MAJOR: &str = "24";
+const LOCK: &str = "package-lock.json";
 
-/// The folder in which it is installed, and installed there unless an earlier run has done so.
+/// The folder in which all is installed, and installed there unless an earlier run has done so.
 pub(crate) fn install() -> Outcome<PathBuf> {
     if let Some(folder) = std::env::var_os(FOLDER_VARIABLE).filter(|folder| !folder.is_empty()) {
-        println!("using the identity provider named by {FOLDER_VARIABLE}");
+        println!("using the packages in the folder named by {FOLDER_VARIABLE}");
         return Ok(folder.into());
     }
     let debug = debug_folder()?;
     let target = debug.parent().ok_or("the target folder has no parent")?;
-    let folder = target.join("oidc-provider");
+    let folder = target.join("npm");
+    let pinned = root().join("tests/npm");
     let own_node = if has_node() { None } else { Some(node_package()?) };
-    let wanted = match &own_node {
-        Some(package) => format!("{PROVIDER} {package}@{NODE_MAJOR}"),
-        None => PROVIDER.to_owned(),
-    };
+    let lock = read(&pinned.join(LOCK))?;
+    let wanted = format!("{own_node:?}\n{lock}");
     let note = folder.join("installed");
     if fs::read_to_string(&note).is_ok_and(|installed| installed == wanted) {
         return Ok(folder);
     }
     apt::ensure("npm", "npm")?;
-    println!("installing {wanted}");
+    println!("installing what tests/npm/{LOCK} names");
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     fs::create_dir_all(&folder).map_err(failed)?;
-    fs::write(folder.join("package.json"), "{\"private\":true}").map_err(failed)?;
-    output(
-        Command::new("npm")
-            .args(["install", "--no-save", "--no-package-lock", "--no-audit", "--no-fund"])
-            .args(["--loglevel=error", "--ignore-scripts"])
-            .args(wanted.split(' '))
-            .current_dir(&folder),
-    )?;
+    fs::write(folder.join("package.json"), read(&pinned.join("package.json"))?).map_err(failed)?;
+    fs::write(folder.join(LOCK), lock).map_err(failed)?;
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+    if own_node.is_none() {
+        // The optional packages are Nodes.
+        npm.arg("--omit=optional");
+    }
+    output(npm.current_dir(&folder))?;
     let node = folder.join("node");
     if node.symlink_metadata().is_ok() {
         fs::remove_file(&node).map_err(failed)?;
@@ -56,6 +56,10 @@ pub(crate) fn install() -> Outcome<PathBuf> {
     }
     fs::write(&note, wanted).map_err(failed)?;
     Ok(folder)
+}
+
+fn read(path: &Path) -> Outcome<String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Whether this machine's Node will do.

@@ -1,0 +1,124 @@
+//! Requests as clients of all kinds send them, where `http.rs` does not say it: by HEAD, across origins,
+//! packed, too long, half empty.
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use serde_json::json;
+
+use crate::http::{JSON, RESULT, assert_problem, exchange, get, post, query};
+use crate::support::socket::serve;
+use crate::support::{TestApp, both_databases};
+
+const EVENTS: &str = "text/event-stream";
+const TYPENAME: &str = "/graphql?query=%7B__typename%7D";
+
+both_databases! {
+    async fn head_is_a_get_without_its_body(app: TestApp) {
+        let (address, _serving) = serve(&app.app).await;
+        let url = format!("http://{address}{TYPENAME}");
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let got = client.get(&url).send().await.unwrap();
+        let head = client.head(&url).send().await.unwrap();
+        assert_eq!((got.status(), head.status()), (StatusCode::OK, StatusCode::OK));
+        for name in [header::CONTENT_TYPE, header::VARY, header::CACHE_CONTROL] {
+            assert_eq!(got.headers()[&name], head.headers()[&name]);
+        }
+        assert!(head.headers().contains_key(header::CONTENT_LENGTH));
+        assert_eq!(head.text().await.unwrap(), "");
+        let mutation = format!("http://{address}/graphql?query=mutation%7Blogout%7D");
+        let head = client.head(mutation).send().await.unwrap();
+        assert_eq!(head.status(), StatusCode::METHOD_NOT_ALLOWED);
+    }
+
+    async fn what_is_too_long_before_its_body_is_refused(app: TestApp) {
+        let (address, _serving) = serve(&app.app).await;
+        let long = format!("{TYPENAME}&x={}", "x".repeat(usize::from(u16::MAX)));
+        let refused = exchange(address, &long).await;
+        assert!(refused.starts_with("HTTP/1.1 414"), "{refused}");
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{address}{TYPENAME}");
+        let many = (0..200).fold(client.get(url), |asked, number| {
+            asked.header(format!("x-{number}"), "x")
+        });
+        let refused = many.send().await.unwrap().status();
+        assert_eq!(refused, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+
+    async fn browsers_ask_before_they_send_across_origins(app: TestApp) {
+        let preflight = Request::builder()
+            .method(Method::OPTIONS)
+            .uri("/graphql")
+            .header(header::ORIGIN, "http://localhost:5173")
+            .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+            .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "authorization,apollo-require-preflight")
+            .body(Body::empty())
+            .unwrap();
+        let answer = app.request(preflight).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        assert_eq!(answer.body, b"");
+        let said = |name| answer.headers[name].to_str().unwrap();
+        assert!(said("access-control-allow-methods").split(',').any(|method| method == "POST"));
+        assert_eq!(said("access-control-allow-headers"), "authorization,apollo-require-preflight");
+        assert_eq!(said("access-control-max-age"), "7200");
+        assert!(said("vary").contains("origin"));
+
+        let mut asked = post(JSON, query("{ __typename }"));
+        asked.headers_mut().insert(header::ORIGIN, "http://localhost:5173".parse().unwrap());
+        let answer = app.request(asked).await;
+        assert_eq!(answer.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "http://localhost:5173");
+        let exposed = answer.headers[header::ACCESS_CONTROL_EXPOSE_HEADERS].to_str().unwrap();
+        for name in ["retry-after", "x-request-id", "ratelimit"] {
+            assert!(exposed.split(',').any(|shown| shown == name), "{exposed}");
+        }
+    }
+
+    async fn a_body_comes_plain_and_says_what_it_is(app: TestApp) {
+        let typename = || Body::from(query("{ __typename }"));
+        let unnamed = Request::post("/graphql").body(typename()).unwrap();
+        assert_problem(&app.request(unnamed).await, 415, "UNSUPPORTED");
+        for (encoding, status) in [("gzip", 415), ("br", 415), ("identity", 200)] {
+            let mut packed = post(JSON, typename());
+            packed.headers_mut().insert(header::CONTENT_ENCODING, encoding.parse().unwrap());
+            let answer = app.request(packed).await;
+            assert_eq!(answer.status.as_u16(), status, "{encoding}");
+            if status == 415 {
+                assert_problem(&answer, 415, "UNSUPPORTED");
+                assert_eq!(answer.headers[header::ACCEPT_ENCODING], "identity");
+            }
+        }
+    }
+
+    async fn answers_are_their_callers_alone(app: TestApp) {
+        for request in [get(TYPENAME, JSON), get(TYPENAME, RESULT), post(JSON, query("{"))] {
+            let answer = app.request(request).await;
+            assert_eq!(answer.headers[header::CACHE_CONTROL], "no-store");
+        }
+    }
+
+    async fn a_persisted_query_that_is_null_is_none(app: TestApp) {
+        let mut body = json!({ "operationName": null, "extensions": { "persistedQuery": null } });
+        for accept in [JSON, RESULT] {
+            let answer = app.request(post(accept, body.to_string())).await;
+            assert_problem(&answer, 400, "INVALID");
+        }
+        body["query"] = json!("{ __typename }");
+        let answer = app.request(post(RESULT, body.to_string())).await;
+        assert_eq!(answer.json()["data"]["__typename"], "Query");
+    }
+
+    async fn a_mutation_by_get_is_refused_however_it_is_to_be_answered(app: TestApp) {
+        for accept in [JSON, RESULT, EVENTS] {
+            let answer = app.request(get("/graphql?query=mutation%7Blogout%7D", accept)).await;
+            assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{accept}");
+            assert_eq!(answer.headers[header::ALLOW], "POST");
+            assert_eq!(answer.json()["errors"][0]["extensions"]["code"], "UNSUPPORTED");
+        }
+    }
+
+    async fn a_batch_is_no_stream_of_events(app: TestApp) {
+        let batch = || json!([{ "query": "{ __typename }" }]).to_string();
+        assert_problem(&app.request(post(EVENTS, batch())).await, 406, "UNSUPPORTED");
+        let both = "text/event-stream;q=0.5, application/json";
+        assert_eq!(app.request(post(both, batch())).await.status, StatusCode::OK);
+    }
+}
