@@ -108,7 +108,7 @@ impl Hall {
             let answer = ask(&self.ours(), PAGE, json!({ "id": seller })).await?;
             let page = answer.get("customerGoals").unwrap_or(&Value::Null);
             let ours = shape(page, &OUR_SUMMARY, "nodes", &OUR_ROW);
-            if !ours.pointer("/rows").and_then(Value::as_array).is_some_and(|r| r.len() == 50) {
+            if ours.pointer("/rows").and_then(Value::as_array).is_none_or(|rows| rows.len() != 50) {
                 return Err(format!("the page of {seller} has not 50 rows: {ours}"));
             }
             let path = PATH.replace(ID, seller);
