@@ -1,20 +1,7 @@
 -- The rows that every benchmark reads: one tenant's CRM, the same on every machine.
 --
 -- Variables: tenant (slug), users, companies, contacts, leads, deals (how many).
--- Nothing is drawn by chance: every choice is a digest of the row's number, so that two machines
--- load the same rows and two runs measure the same work. Ids are UUID v7 whose time is created_at.
--- Foreign keys are right by construction and not looked up again row by row.
-
-\set ON_ERROR_STOP on
-set session_replication_role = replica;
-set maintenance_work_mem = '512MB';
-set work_mem = '128MB';
-
--- A number below `choices`.
-create function pg_temp.draw(salt text, n bigint, choices bigint) returns bigint
-language sql immutable as $$
-    select ('x' || substr(md5(salt || n), 1, 15))::bit(60)::bigint % choices
-$$;
+-- After begin.sql, in the same session.
 
 -- One of `list`; early entries are more common than late ones, as names are.
 create function pg_temp.name_of(list text[], salt text, n bigint) returns text
@@ -26,14 +13,6 @@ $$;
 create function pg_temp.one_of(list text[], salt text, n bigint) returns text
 language sql immutable as $$
     select list[1 + pg_temp.draw(salt, n, cardinality(list))::integer]
-$$;
-
-create function pg_temp.identify(at timestamptz, salt text, n bigint) returns uuid
-language sql immutable as $$
-    select (lpad(to_hex(round(extract(epoch from at) * 1000)::bigint), 12, '0')
-        || '7' || substr(md5(salt || n), 1, 3)
-        || substr('89ab', 1 + pg_temp.draw(salt, n, 4)::integer, 1)
-        || substr(md5(salt || n), 4, 15))::uuid
 $$;
 
 -- What the server's own folding gives for these texts: lower case, no accents, single spaces.
@@ -82,17 +61,6 @@ insert into given values (
           'Fortaleza/CE', 'Recife/PE', 'Porto Alegre/RS', 'Goiânia/GO', 'Campinas/SP',
           'Florianópolis/SC', 'Brasília/DF', 'Belém/PA', 'Manaus/AM', 'Vitória/ES', 'Niterói/RJ',
           'Ribeirão Preto/SP', 'Uberlândia/MG', 'Londrina/PR', 'Joinville/SC']);
-
-select id as tenant_id, slug from tenants where slug = :'tenant' \gset
-
--- Secondary indexes are built once at the end instead of row by row.
-create temporary table kept_index as
-select i.indexname, i.indexdef
-from pg_indexes i
-where i.schemaname = 'public'
-  and i.tablename in ('users', 'companies', 'contacts', 'leads', 'deals')
-  and not exists (select 1 from pg_constraint c where c.conname = i.indexname);
-select format('drop index %I', indexname) from kept_index \gexec
 
 begin;
 

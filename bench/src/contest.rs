@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cpu;
-use crate::load::{Work, drive};
+use crate::load::{Round, Work, drive, sweep};
 use crate::options::Options;
 use crate::outcome::Outcome;
 use crate::programs::output;
@@ -28,6 +28,14 @@ pub(crate) enum Way {
         database: Option<u32>,
         connections: usize,
     },
+    /// The same, each id once in a pass; `before` each pass something is done that does not count.
+    Passes {
+        before: Box<dyn Fn() -> Outcome>,
+        work: Arc<Work>,
+        server: u32,
+        database: Option<u32>,
+        connections: usize,
+    },
     /// A run of `pgbench` for the given number of seconds.
     Pgbench(Box<dyn Fn(u64) -> Command>),
 }
@@ -43,6 +51,40 @@ pub(crate) struct Figures {
     pub(crate) database_us: f64,
     /// What the load generator itself took, from the same processor.
     generator_us: f64,
+}
+
+/// Seconds of processor time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    server: f64,
+    database: f64,
+    generator: f64,
+}
+
+impl Used {
+    fn now(server: u32, database: Option<u32>) -> Outcome<Self> {
+        Ok(Self {
+            server: cpu::seconds(&[server])?,
+            database: database.map_or(Ok(f64::NAN), |root| cpu::seconds(&[root]))?,
+            generator: cpu::own_seconds()?,
+        })
+    }
+
+    fn since(self, earlier: Self) -> Self {
+        Self {
+            server: self.server - earlier.server,
+            database: self.database - earlier.database,
+            generator: self.generator - earlier.generator,
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            server: self.server + other.server,
+            database: self.database + other.database,
+            generator: self.generator + other.generator,
+        }
+    }
 }
 
 impl Way {
@@ -66,6 +108,18 @@ impl Way {
 impl Figures {
     pub(crate) fn cpu_us(&self) -> f64 {
         self.server_us + self.database_us
+    }
+
+    fn of(round: &Round, used: Used) -> Self {
+        let each = |seconds: f64| seconds * 1e6 / round.requests();
+        Self {
+            rate: round.requests() / round.seconds,
+            p50_ms: round.percentile_ms(500),
+            p99_ms: round.percentile_ms(990),
+            server_us: each(used.server),
+            database_us: each(used.database),
+            generator_us: each(used.generator),
+        }
     }
 
     fn medians(rounds: &[Self]) -> Self {
@@ -137,21 +191,20 @@ impl Contender {
     async fn round(&self, duration: Duration) -> Outcome<Figures> {
         match &self.way {
             Way::Http { work, server, database, connections } => {
-                let used = |roots: Option<u32>| -> Outcome<f64> {
-                    roots.map_or(Ok(f64::NAN), |root| cpu::seconds(&[root]))
-                };
-                let before = (used(Some(*server))?, used(*database)?, cpu::own_seconds()?);
+                let before = Used::now(*server, *database)?;
                 let round = drive(work, *connections, duration).await?;
-                let after = (used(Some(*server))?, used(*database)?, cpu::own_seconds()?);
-                let each = |seconds: f64| seconds * 1e6 / round.requests();
-                Ok(Figures {
-                    rate: round.requests() / round.seconds,
-                    p50_ms: round.percentile_ms(500),
-                    p99_ms: round.percentile_ms(990),
-                    server_us: each(after.0 - before.0),
-                    database_us: each(after.1 - before.1),
-                    generator_us: each(after.2 - before.2),
-                })
+                let used = Used::now(*server, *database)?.since(before);
+                Ok(Figures::of(&round, used))
+            }
+            Way::Passes { before, work, server, database, connections } => {
+                let (mut all, mut used) = (Round::none(), Used::default());
+                while all.seconds < duration.as_secs_f64() {
+                    before()?;
+                    let started = Used::now(*server, *database)?;
+                    all = all.and(sweep(work, *connections).await?);
+                    used = used.and(Used::now(*server, *database)?.since(started));
+                }
+                Ok(Figures::of(&all, used))
             }
             Way::Pgbench(command) => {
                 let said = output(&mut command(duration.as_secs().max(1)))?;

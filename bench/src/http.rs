@@ -20,15 +20,28 @@ pub(crate) struct Target {
 impl Target {
     /// The head of a POST of JSON to `/graphql`, up to and including the empty line.
     pub(crate) fn head(&self, length: usize) -> String {
-        let authorization = self
-            .key
-            .as_ref()
-            .map_or_else(String::new, |key| format!("Authorization: Bearer {key}\r\n"));
+        let authorization = self.authorization();
         format!(
             "POST /graphql HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
              Accept: application/json\r\n{authorization}Content-Length: {length}\r\n\r\n",
             self.address
         )
+    }
+}
+
+impl Target {
+    /// A whole GET.
+    pub(crate) fn get(&self, path: &str) -> String {
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: application/json\r\n{}\r\n",
+            self.address,
+            self.authorization()
+        )
+    }
+
+    fn authorization(&self) -> String {
+        let header = |key| format!("Authorization: Bearer {key}\r\n");
+        self.key.as_ref().map_or_else(String::new, header)
     }
 }
 
@@ -173,6 +186,17 @@ pub(crate) async fn ask(target: &Target, query: &str, variables: Value) -> Outco
     let mut connection = Connection::open(target.address).await?;
     let answer = connection.exchange(request.as_bytes()).await?;
     data_of(&answer)
+}
+
+/// The JSON that a path answers with.
+pub(crate) async fn get(target: &Target, path: &str) -> Outcome<Value> {
+    let mut connection = Connection::open(target.address).await?;
+    let answer = connection.exchange(target.get(path).as_bytes()).await?;
+    let text = String::from_utf8_lossy(answer.body);
+    if answer.status != 200 {
+        return Err(format!("{path}: status {}: {text}", answer.status));
+    }
+    serde_json::from_slice(answer.body).during(path)
 }
 
 /// The `data` of an answer without errors.

@@ -9,10 +9,12 @@
 mod access;
 mod contest;
 mod cpu;
+mod goals;
 mod http;
 mod load;
 mod machine;
 mod noisy;
+mod npm;
 mod options;
 mod outcome;
 mod pages;
@@ -64,6 +66,7 @@ fn run(options: &Options) -> Outcome<Verdict> {
                 Benchmark::Writes => writes::run(options).await,
                 Benchmark::Noisy => noisy::run(options).await,
                 Benchmark::Access => access::run(options).await,
+                Benchmark::Goals => goals::run(options).await,
             }
         };
         tokio::select! {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::outcome::Outcome;
 
 pub(crate) const USAGE: &str = "\
-usage: bench <reads | pages | search | writes | noisy | access> [options]
+usage: bench <reads | pages | search | writes | noisy | access | goals> [options]
 
   reads    nested list and single record beside PostGraphile, pgbench and SQLite
   pages    first page of every order and deep pages at 1,000,000 leads
@@ -14,13 +14,14 @@ usage: bench <reads | pages | search | writes | noisy | access> [options]
   writes   one update beside pgbench -N; import
   noisy    one tenant's waiting beside another that asks for everything at once
   access   signing in, API keys beside access tokens, and the price of each row scope
+  goals    the page of goals, warm and uncached, beside a Node service with node-cache
 
 options
   --quick            little data, short rounds, budgets are printed but not judged
   --rounds N         rounds of each contender (default 3)
   --seconds N        length of a round (default 8)
   --connections N    keep-alive connections of the load generator (default 32)
-  --without-peer     leave PostGraphile out (its budgets count as not measured)
+  --without-peer     leave the peers on Node out (its budgets count as not measured)
   --without-sqlite   leave SQLite out (its budgets count as not measured)
   --no-build         use the server as it was last built
   --server PATH      the server's binary (default: pulso beside this program)
@@ -34,6 +35,7 @@ pub(crate) enum Benchmark {
     Writes,
     Noisy,
     Access,
+    Goals,
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +61,7 @@ impl Options {
             Some("writes") => Benchmark::Writes,
             Some("noisy") => Benchmark::Noisy,
             Some("access") => Benchmark::Access,
+            Some("goals") => Benchmark::Goals,
             Some(other) => return Err(format!("there is no benchmark {other}\n\n{USAGE}")),
             None => return Err(USAGE.to_owned()),
         };

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use crate::contest::{self, Contender, Figures, Way};
 use crate::http::{Target, ask};
 use crate::load::{ID, Work};
+use crate::npm;
 use crate::options::Options;
 use crate::outcome::{During as _, Outcome};
-use crate::postgraphile::{self, Peer};
+use crate::postgraphile::Peer;
 use crate::postgres::DATABASE;
 use crate::pulso;
 use crate::queries::{self, LIST, LIST_PREFIX, SINGLE, SINGLE_PREFIX};
@@ -35,8 +36,8 @@ struct Hall {
 }
 
 struct Peers {
-    one: postgraphile::Running,
-    two: postgraphile::Running,
+    one: npm::Running,
+    two: npm::Running,
     version: String,
 }
 

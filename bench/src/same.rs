@@ -38,7 +38,7 @@ pub(crate) fn normalise(value: Value, money: Money) -> Value {
 }
 
 /// UTC with `Z` and without zeros that say nothing.
-fn instant(text: &str) -> String {
+pub(crate) fn instant(text: &str) -> String {
     let text = text.strip_suffix("+00:00").or_else(|| text.strip_suffix('Z')).unwrap_or(text);
     let text = if text.contains('.') { text.trim_end_matches('0') } else { text };
     format!("{}Z", text.trim_end_matches('.'))

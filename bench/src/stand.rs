@@ -9,8 +9,12 @@ use crate::postgres::{DATABASE, Postgres};
 use crate::programs::output;
 use crate::pulso::Pulso;
 
+const BEGIN: &str = include_str!("../sql/begin.sql");
 const LOAD: &str = include_str!("../sql/load.sql");
 const SELLER: &str = include_str!("../sql/seller.sql");
+
+/// The tables that [`LOAD`] fills.
+const LOADED: &str = "users companies contacts leads deals";
 
 /// The tenant that is measured, and the one beside it that must not be seen.
 const TENANT: &str = "bench";
@@ -90,6 +94,20 @@ impl Stand {
         Ok(Self { postgres, pulso, tenant_id, seller_id, keys, folder })
     }
 
+    /// Loads more rows of both tenants, `count` and a fifth of it, with a script of its own.
+    pub(crate) fn load_more(
+        &self,
+        tables: &str,
+        (name, count): (&str, u64),
+        script: &str,
+    ) -> Outcome {
+        for (slug, count) in [(NEIGHBOUR, (count / 5).max(1)), (TENANT, count)] {
+            let stand = (&self.postgres, &self.folder);
+            run_load(stand, (slug, tables), &[(name, count)], script)?;
+        }
+        settle(&self.postgres)
+    }
+
     /// Ids of leads of the measured tenant, spread over all of them.
     pub(crate) fn lead_ids(&self) -> Outcome<Vec<String>> {
         let statement = format!(
@@ -101,27 +119,43 @@ impl Stand {
 }
 
 fn load(postgres: &Postgres, folder: &Folder, size: Size) -> Outcome {
-    let script = folder.path().join("load.sql");
-    std::fs::write(&script, LOAD).during(script.display())?;
     let started = machine::now();
     for (slug, size) in [(NEIGHBOUR, size.neighbour()), (TENANT, size)] {
-        let mut psql: Command = postgres.client("psql", DATABASE);
-        psql.args(["-X", "-q", "-v"]).arg(format!("tenant={slug}"));
-        for (name, count) in [
+        let counts = [
             ("users", size.users),
             ("companies", size.companies),
             ("contacts", size.contacts),
             ("leads", size.leads),
             ("deals", size.deals),
-        ] {
-            psql.arg("-v").arg(format!("{name}={count}"));
-        }
-        output(psql.arg("-f").arg(&script))?;
+        ];
+        run_load((postgres, folder), (slug, LOADED), &counts, LOAD)?;
     }
     settle(postgres)?;
     let (leads, seconds) = (size.leads, started.elapsed().as_secs_f64());
     println!("loaded {leads} leads and what belongs to them in {seconds:.0} s");
     Ok(())
+}
+
+/// Runs a script that loads rows of a tenant into tables of which the caller names every one, with
+/// `counts` as its variables.
+fn run_load(
+    (postgres, folder): (&Postgres, &Folder),
+    (slug, tables): (&str, &str),
+    counts: &[(&str, u64)],
+    script: &str,
+) -> Outcome {
+    let mut psql: Command = postgres.client("psql", DATABASE);
+    psql.args(["-X", "-q", "-v"]).arg(format!("tenant={slug}"));
+    psql.arg("-v").arg(format!("tables={tables}"));
+    for (name, count) in counts {
+        psql.arg("-v").arg(format!("{name}={count}"));
+    }
+    for (name, text) in [("begin.sql", BEGIN), ("load.sql", script)] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).during(file.display())?;
+        psql.arg("-f").arg(file);
+    }
+    output(&mut psql).map(drop)
 }
 
 /// Vacuums, analyses and writes everything out, so that none of it happens during a measurement.
