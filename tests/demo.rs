@@ -23,7 +23,9 @@ const EVERYTHING: &str = "{ \
     deals(first: 1000, orderBy: [{ field: CREATED_AT }, { field: TITLE }]) { nodes { title value currency \
       status createdAt stageChangedAt expectedCloseDate actualCloseDate lostReason version \
       stage { slug } owner { fullName } lead { name } company { name } contact { fullName } \
-      activities { nodes { kind subject dueAt doneAt } } } } }";
+      activities { nodes { kind subject dueAt doneAt } } } } \
+    sales(first: 1000, orderBy: [{ field: ORDER_ID }]) { nodes { orderId amount currency soldAt soldOn } } \
+    goals(first: 1000, orderBy: [{ field: AMOUNT }]) { nodes { year amount classification } } }";
 
 async fn planted(app: &TestApp, options: Options) -> Planted {
     demo::fill(&app.app, app.alpha.slug, options, false, |_part| {}).await.unwrap()
@@ -42,7 +44,7 @@ async fn the_same_seed_gives_the_same_year_on_both_databases() {
     planted(&other, Options { seed: 2, scale: 1 }).await;
     let (one, two, other) =
         (everything(&one).await, everything(&two).await, everything(&other).await);
-    for part in ["users", "companies", "leads", "deals"] {
+    for part in ["users", "companies", "leads", "deals", "sales", "goals"] {
         assert_eq!(one[part], two[part], "{part}");
         assert_ne!(one[part], other[part], "{part}");
     }
@@ -89,6 +91,14 @@ both_databases! {
         }
         let currencies: BTreeSet<String> = deals.iter().map(|each| text(&each["currency"])).collect();
         assert!(currencies.contains("BRL") && currencies.len() >= 2);
+
+        // The page of goals shows something at once.
+        let page = "{ customerGoals { summary { customers goal soldYear activeCustomers } } }";
+        let page = app.data(&app.alpha.admin.key, page, Json::Null).await;
+        let summary = &page["customerGoals"]["summary"];
+        assert!(summary["customers"].as_i64().unwrap() >= 10, "{summary}");
+        assert!(summary["activeCustomers"].as_i64().unwrap() >= 1, "{summary}");
+        assert!(list("sales").iter().all(|each| within(&each["soldAt"])));
 
         // Every move is kept, and its time is the deal's.
         let moves: i64 = deals.iter().map(|deal| deal["version"].as_i64().unwrap()).sum();

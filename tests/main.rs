@@ -63,6 +63,7 @@ mod pipeline;
 mod plans;
 mod policy;
 mod rate_limits;
+mod react_goals;
 mod read_log;
 mod reads;
 mod requests;

@@ -6,17 +6,19 @@ use std::process::{Command, Stdio};
 
 use crate::postgres::{self, Cluster};
 use crate::run::{Outcome, cargo, run, step};
-use crate::{browser, npm, schema, smoke};
+use crate::{browser, npm, react_goals, schema, smoke};
 
 pub(crate) fn run_all() -> Outcome {
     lint()?;
     let npm_folder = step("packages from npm", npm::install)?;
     let browser = browser::find_or_install();
+    let page = step("the page in examples/react-goals", || Ok(react_goals::build()))?;
     let cluster = step("throw-away PostgreSQL", Cluster::for_tests)?;
     let tested = step("tests on SQLite and PostgreSQL", || {
         run(cargo(&["test", "--workspace"])
             .env(npm::FOLDER_VARIABLE, &npm_folder)
             .env(browser::TEST_BROWSER_VARIABLE, browser.unwrap_or_default())
+            .env(react_goals::FOLDER_VARIABLE, page.unwrap_or_default())
             .env(postgres::TEST_URL_VARIABLE, cluster.url()))
     });
     cluster.stop()?;

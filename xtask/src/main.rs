@@ -17,6 +17,7 @@ mod ci;
 mod http;
 mod npm;
 mod postgres;
+mod react_goals;
 mod run;
 mod schema;
 mod smoke;
@@ -42,7 +43,8 @@ cargo xtask COMMAND
 Tests need PostgreSQL 15 or newer. Set PULSO_TEST_POSTGRES_URL to use a server of yours (its user
 must be allowed to create databases); otherwise one is found or installed, started and removed.
 Clients, audits and an identity provider come from npm, pinned by tests/npm, into the target folder.
-A few need Chromium: PULSO_TEST_BROWSER names yours; otherwise it is found or installed too.";
+A few need Chromium: PULSO_TEST_BROWSER names yours; otherwise it is found or installed too.
+They also look at the page in examples/react-goals, which npm (Node 20.19 or newer) builds.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -77,11 +79,13 @@ fn main() -> ExitCode {
 fn test(arguments: &[&str]) -> Outcome {
     let npm_folder = npm::install()?;
     let browser = browser::find_or_install();
+    let page = react_goals::build();
     let cluster = Cluster::for_tests()?;
     let outcome = run(cargo(&["test", "--workspace"])
         .args(arguments)
         .env(npm::FOLDER_VARIABLE, npm_folder)
         .env(browser::TEST_BROWSER_VARIABLE, browser.unwrap_or_default())
+        .env(react_goals::FOLDER_VARIABLE, page.unwrap_or_default())
         .env(postgres::TEST_URL_VARIABLE, cluster.url()));
     cluster.stop()?;
     outcome

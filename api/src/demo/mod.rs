@@ -1,6 +1,6 @@
 //! A year of an invented company's sales, so that the first minute shows a product and not a blank
 //! page: offices and colleagues, Brazilian companies and their people, leads and what was said to
-//! them, deals through all stages, and what is still to be done.
+//! them, deals through all stages, what is still to be done, sales and goals.
 //!
 //! Invariants: the same seed at the same time gives the same data; everything is written through the
 //! engine, as an import would; a part that is there is not written again.
@@ -9,6 +9,7 @@
 
 mod dice;
 mod market;
+mod orders;
 mod plant;
 mod store;
 mod story;

@@ -1,16 +1,18 @@
 //! Writing the demo through the engine, as an import does: with audit entries, events, search text
 //! and everything else that a row has.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use uuid::Uuid;
 
 use super::dice::{Calendar, Dice};
 use super::market::{self, Colleague, Firm, OFFICES, Person, Serials};
+use super::orders::{self, Order};
 use super::story::{self, Business, Market, Place, Prospect, Todo};
 use super::{EXTERNAL_SYSTEM, Planted};
 use crate::crm::{company, contact, deal, deal_activity, lead, lead_interaction};
 use crate::db::Value;
 use crate::error::Result;
+use crate::goals::{goal, sale};
 use crate::identity::{org_unit, user};
 use crate::record::Record;
 use crate::record::change::{Session, Values, ids_by};
@@ -101,7 +103,7 @@ impl Planter<'_, '_> {
         Ok(users)
     }
 
-    /// Companies, people, leads and deals of this part.
+    /// Companies, people, leads, deals, sales and goals of this part.
     pub(super) async fn year(&mut self, staff: &Staff) -> Result<Planted> {
         let mut dice = Dice::new(self.seed, 1 + u64::try_from(self.part).unwrap_or_default());
         let calendar = self.calendar;
@@ -120,6 +122,9 @@ impl Planter<'_, '_> {
         ids.people = self.session.create_all(contact::record(), contacts.collect()).await?;
         ids.leads = self.leads(&leads, &ids).await?;
         self.deals(&deals, &ids, &stages).await?;
+        let orders = orders::orders(&mut dice, calendar, &deals);
+        self.sales(&orders, &ids).await?;
+        self.goals(&mut dice, &orders, &ids).await?;
         Ok(Planted {
             companies: firms.len(),
             contacts: people.len(),
@@ -277,6 +282,44 @@ impl Planter<'_, '_> {
         put_id(&mut values, "contact_id", ids.people.get(business.person));
         put_id(&mut values, "owned_by", ids.staff.users.get(business.owner));
         dated(values, business.created_at, business.created_at)
+    }
+
+    async fn sales(&mut self, orders: &[Order], ids: &Ids<'_>) -> Result<()> {
+        let rows = orders.iter().enumerate().map(|(number, order)| {
+            let mut values = self.named("sale", number);
+            values.extend(Values::from([
+                ("source", EXTERNAL_SYSTEM.into()),
+                ("order_id", self.outside_id("order", number).into()),
+                ("amount", Value::Int(order.amount)),
+                ("sold_at", order.at.into()),
+            ]));
+            put_id(&mut values, "seller_id", ids.staff.users.get(order.seller));
+            put_id(&mut values, "customer_id", ids.firms.get(order.firm));
+            dated(values, order.at, order.at)
+        });
+        let rows = rows.collect();
+        self.session.create_all(sale::record::record(), rows).await?;
+        Ok(())
+    }
+
+    /// Of the present year.
+    async fn goals(&mut self, dice: &mut Dice, orders: &[Order], ids: &Ids<'_>) -> Result<()> {
+        let year = self.calendar.date_of(self.calendar.now).year();
+        let targets = orders::targets(dice, orders);
+        let rows = targets.iter().enumerate().map(|(number, target)| {
+            let mut values = self.named("goal", number);
+            values.extend(Values::from([
+                ("year", Value::Int(i64::from(year))),
+                ("amount", Value::Int(target.amount)),
+                ("classification", target.class.into()),
+            ]));
+            put_id(&mut values, "seller_id", ids.staff.users.get(target.seller));
+            put_id(&mut values, "customer_id", ids.firms.get(target.firm));
+            values
+        });
+        let rows = rows.collect();
+        self.session.create_all(goal::record::record(), rows).await?;
+        Ok(())
     }
 
     /// A deal on its way through the stages, each move kept with its time.
