@@ -232,7 +232,7 @@ both_databases! {
                         let (index, unique) = (format!("idx{name}"), format!("uq{name}"));
                         let what = format!("{query}\n{}\n{plan}", statement.sql);
                         let branches = 1 + statement.sql.matches(" UNION ALL ").count();
-                        let in_months = ["AuditLog", "LeadInteraction", "ReadLog"].contains(&record.name);
+                        let in_months = ["AnalyticsEvent", "AuditLog", "LeadInteraction", "ReadLog"].contains(&record.name);
                         let partitioned = in_months && app.database.backend == Backend::Postgres;
                         if !partitioned {
                             let used = plan.matches(&index).count() + plan.matches(&unique).count();

@@ -10,6 +10,7 @@ use crate::table::{
 
 pub(crate) fn up(dialect: Dialect) -> Vec<String> {
     let mut statements = add_columns(dialect, &batches());
+    statements.extend(drop_indexes(&events_before()));
     statements.extend(add_indexes(dialect, &events()));
     statements.extend(create_all(dialect, &tables()));
     statements
@@ -18,6 +19,7 @@ pub(crate) fn up(dialect: Dialect) -> Vec<String> {
 pub(crate) fn down(dialect: Dialect) -> Vec<String> {
     let mut statements = drop_all(dialect, &tables());
     statements.extend(drop_indexes(&events()));
+    statements.extend(add_indexes(dialect, &events_before()));
     statements.extend(drop_columns(dialect, &batches()));
     statements
 }
@@ -34,9 +36,13 @@ fn batches() -> Table {
     ])
 }
 
-/// Events are folded by the batch.
+/// Events are folded by the batch, and listed by the time at which they happened.
 fn events() -> Table {
-    Table::existing("events", false).index(&["batch_id", "id"])
+    Table::existing("events", false).index(&["batch_id", "id"]).index(&["occurred_at", "id"])
+}
+
+fn events_before() -> Table {
+    Table::existing("events", false).index(&["occurred_at"])
 }
 
 fn tables() -> Vec<Table> {

@@ -140,10 +140,23 @@ pub async fn one_of_each(
         by_maker,
     ];
     ids.insert("ReadLog", insert_log(app, tenant, "read_logs", &read).await);
+    ids.insert("AnalyticsEvent", event_of(app, tenant, maker).await);
     for record in records().filter(|record| !record.is_virtual()) {
         assert!(ids.contains_key(record.name), "{} needs a row here", record.name);
     }
     ids
+}
+
+/// Something that `maker` did.
+async fn event_of(app: &TestApp, tenant: &Tenant, maker: &Person) -> Uuid {
+    let (id, now) = (app.app.clock.new_id(), Value::Instant(app.app.clock.now()));
+    let sql = "INSERT INTO events (tenant_id, id, module, event_type, occurred_at, received_at, \
+        actor_id, batch_id, payload) VALUES (?, ?, 'tickets', 'ticket.created', ?, ?, ?, ?, ?)";
+    let payload = Value::Json(json!({ "priority": 1 }));
+    let (batch, actor) = (Value::Id(app.app.clock.new_id()), Value::Id(maker.id));
+    let values = vec![Value::Id(tenant.id), Value::Id(id), now.clone(), now, actor, batch, payload];
+    app.write_sql(sql, values).await;
+    id
 }
 
 async fn insert_log(app: &TestApp, tenant: &Tenant, table: &str, fields: &[Field<'_>]) -> Uuid {

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use pulso::graphql::catalogue;
-use pulso::record::Record;
-use pulso::record::declare::OwnerPath;
+
+use pulso::record::declare::{Field, OwnerPath};
 use pulso::record::operation::ReadKind;
+use pulso::record::{Kind, Record};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
@@ -24,10 +25,18 @@ pub fn read(record: &Record, kind: ReadKind, id: Uuid) -> String {
         ReadKind::One => format!("{{ r: {}(id: \"{id}\") {{ id }} }}", record.singular),
         ReadKind::Aggregate => format!("{{ r: {}Aggregate {{ count }} }}", record.singular),
         ReadKind::Groups => format!(
-            "{{ r: {}Groups(by: [{{ field: CREATED_AT, bucket: YEAR }}]) {{ nodes {{ count }} }} }}",
-            record.singular
+            "{{ r: {}Groups(by: [{{ field: {}, bucket: YEAR }}]) {{ nodes {{ count }} }} }}",
+            record.singular,
+            time_of(record).enum_name()
         ),
     }
+}
+
+/// The instant by which a record's rows are grouped.
+fn time_of(record: &Record) -> &Field {
+    let mut groups = record.fields.iter().filter(|field| field.group);
+    let time = groups.find(|field| matches!(field.kind, Kind::Instant));
+    time.unwrap_or_else(|| panic!("{} is grouped by no instant", record.name))
 }
 
 /// How many rows an answer of [`read`] tells of.
@@ -60,6 +69,7 @@ fn needed(record: &Record) -> &'static str {
         "metricSeries" => {
             "metrics: [\"leads_created\", \"deals_won\"], from: \"2026-01-01T00:00:00Z\", "
         }
+        "analyticsSnapshots" => "scope: \"crm\", from: \"2026-01-01T00:00:00Z\", ",
         _ => "",
     }
 }
@@ -71,7 +81,10 @@ pub fn whole_reads(shape: &Shape, ids: &BTreeMap<&'static str, Uuid>) -> Vec<(St
         let Some(entry) = catalogue().read(&field.name) else { continue };
         let arguments = match entry.kind {
             ReadKind::One => format!("(id: \"{}\")", ids[entry.record.name]),
-            ReadKind::Groups => "(by: [{ field: CREATED_AT, bucket: YEAR }])".to_owned(),
+            ReadKind::Groups => {
+                let time = time_of(entry.record).enum_name();
+                format!("(by: [{{ field: {time}, bucket: YEAR }}])")
+            }
             ReadKind::List if entry.record.is_virtual() => {
                 format!("({}first: 1000)", needed(entry.record))
             }
@@ -84,7 +97,8 @@ pub fn whole_reads(shape: &Shape, ids: &BTreeMap<&'static str, Uuid>) -> Vec<(St
             .split_once("key {")
             .map(|(before, rest)| (before, rest.split_once('}').unwrap()))
         {
-            selection = format!("{before}key {{ createdAt }}{after}");
+            let time = &time_of(entry.record).name;
+            selection = format!("{before}key {{ {time} }}{after}");
         }
         queries
             .push((field.name.clone(), format!("{{ r: {}{arguments} {selection} }}", field.name)));

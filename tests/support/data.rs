@@ -193,6 +193,8 @@ fn random_row(
                 Value::Text(format!("{}{number}@exemplo.com", random.pick(&["a", "b", "Z"])))
             }
             "is_won" | "is_lost" => Value::Bool(false),
+            // Any will do: batches are not looked up.
+            "batch_id" => Value::Id(tenant.id),
             _ if field.nullable && random.chance(30) => Value::Null(field.kind.bind()),
             _ => random_value(random, data, record, field),
         };
@@ -205,6 +207,9 @@ fn random_row(
             }
         }
         row.insert(field.column.to_owned(), value);
+    }
+    if record.table == "events" {
+        row.insert("payload".to_owned(), Value::Json(json!({})));
     }
     if !record.searched.is_empty() {
         let parts: Vec<&str> = searched.iter().map(String::as_str).collect();

@@ -7,6 +7,7 @@
 //! Not here: the event log itself (`events.rs`, which the CRM writes too), alerts and dashboards.
 
 pub mod event;
+pub mod log;
 pub mod metric;
 pub mod rollup;
 pub mod series;
@@ -15,5 +16,10 @@ use crate::record::Record;
 
 /// The records of this room, in the order of the schema's documentation.
 pub fn records() -> Vec<&'static Record> {
-    vec![metric::record::record(), series::record::record()]
+    vec![
+        log::record::record(),
+        metric::record::record(),
+        series::record::record(),
+        series::snapshots::record(),
+    ]
 }

@@ -9,3 +9,4 @@ mod ask;
 mod frame;
 mod reach;
 pub mod record;
+pub mod snapshots;

@@ -1,0 +1,152 @@
+//! `analyticsSnapshots`: all metrics of a scope together, one row for each bucket and each set of
+//! dimension values.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use async_graphql_value::ConstValue;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value as Json};
+use sha2::{Digest as _, Sha256};
+
+use super::answer;
+use super::ask::Ask;
+use super::record::GRANULARITY;
+use crate::access::Resource;
+use crate::analytics::metric::catalogue::METRICS;
+use crate::ctx::Ctx;
+use crate::db::{Conn, Value};
+use crate::error::{Error, Result, say};
+use crate::record::declare::{Computation, ComputedRows, computed_field, declare_computed};
+use crate::record::{Kind, Record, input};
+
+pub(in crate::analytics) fn record() -> &'static Record {
+    static RECORD: LazyLock<Record> = LazyLock::new(|| {
+        declare_computed("AnalyticsSnapshot", "analyticsSnapshots", Resource::Analytics, compute)
+            .about("What a scope came to (instantâneos): its metrics together, bucket by bucket.")
+            .arguments(&[
+                ("scope", "String!", "As `metrics` names it: ticket, conversation, agent, …"),
+                ("from", "DateTime!", ""),
+                ("to", "DateTime", "Now by default; not included."),
+                ("granularity", "Granularity", "DAILY by default."),
+                ("timeZone", "String", "IANA name; the tenant's by default."),
+                ("by", "[String!]", "Dimensions that make a row each."),
+                ("only", "JSON", "Values that count, by dimension: {channel: [\"whatsapp\"]}."),
+            ])
+            .listed("periodStartAt", true)
+            .field(computed_field("id", Kind::Id, false).about("Names scope, bucket and values."))
+            .field(computed_field("scope", Kind::Code, false))
+            .field(computed_field("granularity", Kind::Enum(&GRANULARITY), false))
+            .field(computed_field("period_start_at", Kind::Instant, false).filter().sort())
+            .field(computed_field("period_end_at", Kind::Instant, false).about("Not included."))
+            .field(computed_field("dimension_keys", Kind::Json, false))
+            .field(computed_field("metrics", Kind::Json, false).about("Values by metric."))
+            .field(
+                computed_field("events", Kind::Int, false)
+                    .filter()
+                    .sort()
+                    .about("How many are behind the metric that has most."),
+            )
+    });
+    &RECORD
+}
+
+/// A row under way: values by metric, and the events behind the one that has most.
+type Part = (Map<String, Json>, i64);
+
+fn compute<'a>(
+    ctx: &'a Ctx,
+    conn: &'a Conn,
+    arguments: &'a [(String, ConstValue)],
+) -> ComputedRows<'a> {
+    Box::pin(async move {
+        let scope = arguments.iter().find(|(name, _)| name == "scope").map(|(_, value)| value);
+        let scope = scope.ok_or_else(|| Error::internal("validation passed without a scope"))?;
+        let scope = input::read_text(scope).map_err(|error| error.at("scope"))?;
+        let metrics = metrics_of(scope, &by_of(arguments)?)?;
+        let mut asked = arguments.to_vec();
+        asked.push(("metrics".to_owned(), ConstValue::List(metrics)));
+        let ask = Ask::read(ctx, &asked)?;
+        let answer = answer::answer(ctx, conn, &ask).await?;
+        let mut rows: BTreeMap<(DateTime<Utc>, String), Part> = BTreeMap::new();
+        for series in &answer.series {
+            let name = ask.wanted.get(series.wanted).map(|wanted| wanted.name.clone());
+            let name = name.ok_or_else(|| Error::internal("a series that nobody asked for"))?;
+            let (_, keys) = answer::label(&ask, series.key.as_ref(), "");
+            for (start, (value, events)) in answer.frame.starts.iter().zip(&series.points) {
+                if *events == 0 {
+                    continue;
+                }
+                let (metrics, most) = rows.entry((*start, keys.to_string())).or_default();
+                metrics.insert(name.clone(), value.map_or(Json::Null, Json::from));
+                *most = (*most).max(*events);
+            }
+        }
+        let rows = rows.into_iter().map(|((start, keys), part)| {
+            let next = answer.frame.starts.iter().find(|other| **other > start);
+            let end = next.copied().unwrap_or(answer.frame.end);
+            row(scope, &ask, (start, end), (keys, part))
+        });
+        Ok(Computation { rows: rows.collect::<Result<_>>()?, ..Computation::default() })
+    })
+}
+
+fn by_of(arguments: &[(String, ConstValue)]) -> Result<Vec<String>> {
+    let by = arguments.iter().find(|(name, _)| name == "by").map(|(_, value)| value);
+    let names = by.map(|by| input::read_list(by).iter().map(input::read_text).collect());
+    let names: Option<Result<Vec<&str>>> = names;
+    let names = names.transpose().map_err(|error| error.at("by"))?.unwrap_or_default();
+    Ok(names.into_iter().map(str::to_owned).collect())
+}
+
+/// The metrics of a scope that all of these dimensions divide.
+fn metrics_of(scope: &str, by: &[String]) -> Result<Vec<ConstValue>> {
+    let of_scope = METRICS.iter().filter(|metric| metric.scope == scope);
+    let known: Vec<_> = of_scope.collect();
+    if known.is_empty() {
+        let message = say(
+            format!("there is no scope {scope:?}: `metrics` names them"),
+            format!("não há escopo {scope:?}: `metrics` mostra quais há"),
+        );
+        return Err(Error::NotFound { message, field: Some("scope".into()) });
+    }
+    let divided = |dimensions: &[&str]| by.iter().all(|name| dimensions.contains(&name.as_str()));
+    let fit: Vec<_> = known.iter().filter(|metric| divided(&metric.dimensions())).collect();
+    if fit.is_empty() {
+        let message = say(
+            format!("no metric of {scope} is divided by {}", by.join(", ")),
+            format!("nenhuma métrica de {scope} se divide por {}", by.join(", ")),
+        );
+        return Err(Error::invalid_field("by", message));
+    }
+    Ok(fit.into_iter().map(|metric| ConstValue::String(metric.name.to_owned())).collect())
+}
+
+fn row(
+    scope: &str,
+    ask: &Ask,
+    (start, end): (DateTime<Utc>, DateTime<Utc>),
+    (keys, (metrics, events)): (String, Part),
+) -> Result<Vec<Value>> {
+    let granularity = ask.granularity.as_str();
+    let mut hasher = Sha256::new();
+    for part in [scope, granularity, ask.zone.name(), keys.as_str()] {
+        hasher.update(part);
+        hasher.update([0]);
+    }
+    hasher.update(start.timestamp().to_be_bytes());
+    let mut bytes = [0_u8; 16];
+    for (slot, byte) in bytes.iter_mut().zip(hasher.finalize()) {
+        *slot = byte;
+    }
+    Ok(vec![
+        Value::Id(uuid::Builder::from_custom_bytes(bytes).into_uuid()),
+        Value::from(scope),
+        Value::from(granularity),
+        Value::Instant(start),
+        Value::Instant(end),
+        Value::Json(serde_json::from_str(&keys).map_err(Error::internal)?),
+        Value::Json(Json::Object(metrics)),
+        Value::Int(events),
+    ])
+}
