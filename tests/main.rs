@@ -41,6 +41,7 @@ mod filters;
 mod goals;
 mod goals_freshness;
 mod goals_rest;
+mod grafana;
 mod http;
 mod idempotency;
 mod identity;

@@ -70,6 +70,7 @@ fn needed(record: &Record) -> &'static str {
             "metrics: [\"leads_created\", \"deals_won\"], from: \"2026-01-01T00:00:00Z\", "
         }
         "analyticsSnapshots" => "scope: \"crm\", from: \"2026-01-01T00:00:00Z\", ",
+        "dimensionValues" => "dimension: \"channel\", ",
         _ => "",
     }
 }

@@ -7,6 +7,7 @@
 //! Not here: the event log itself (`events.rs`, which the CRM writes too), alerts and dashboards.
 
 pub mod event;
+pub mod grafana;
 pub mod log;
 pub mod metric;
 pub mod rollup;
@@ -21,5 +22,6 @@ pub fn records() -> Vec<&'static Record> {
         metric::record::record(),
         series::record::record(),
         series::snapshots::record(),
+        series::values::record(),
     ]
 }

@@ -12,6 +12,7 @@ mod doctor;
 mod export;
 mod flags;
 mod goals;
+mod grafana;
 mod import;
 mod migrate;
 mod serve;
@@ -97,6 +98,11 @@ enum Command {
         flags: CommandFlags,
         #[command(subcommand)]
         command: goals::Goals,
+    },
+    /// Write dashboards for Grafana, made of the catalogue of metrics
+    Grafana {
+        #[command(flatten)]
+        args: grafana::GrafanaArgs,
     },
     /// Write everything of one tenant into a file, as of one moment
     Export {
@@ -195,6 +201,7 @@ async fn dispatch(cli: Cli) -> Done {
         Some(Command::Goals { flags, command }) => {
             over(flags, async |app| goals::run(app, command).await).await
         }
+        Some(Command::Grafana { args }) => grafana::run(&args),
         Some(Command::Export { flags, args }) => {
             over(flags, async |app| export::run(app, args).await).await
         }

@@ -10,3 +10,4 @@ mod frame;
 mod reach;
 pub mod record;
 pub mod snapshots;
+pub mod values;
