@@ -278,5 +278,10 @@ fn the_document_lists_every_metric() {
     let documented: Vec<&str> =
         document.lines().filter(|line| line.matches('|').count() == 7).skip(2).collect();
     let declared: Vec<String> = METRICS.iter().map(as_markdown).collect();
-    assert_eq!(documented, declared, "the table of docs/analytics.md should be:\n{}", declared.join("\n"));
+    assert_eq!(
+        documented,
+        declared,
+        "the table of docs/analytics.md should be:\n{}",
+        declared.join("\n")
+    );
 }

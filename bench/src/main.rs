@@ -9,6 +9,8 @@
 mod access;
 mod contest;
 mod cpu;
+mod events;
+mod events_load;
 mod http;
 mod load;
 mod machine;
@@ -64,6 +66,7 @@ fn run(options: &Options) -> Outcome<Verdict> {
                 Benchmark::Writes => writes::run(options).await,
                 Benchmark::Noisy => noisy::run(options).await,
                 Benchmark::Access => access::run(options).await,
+                Benchmark::Events => events::run(options).await,
             }
         };
         tokio::select! {
