@@ -176,14 +176,18 @@ fn copy_rate(stand: &Stand, options: &Options) -> Outcome<f64> {
          and module = 'tickets') to '{path}'"
     ))?;
     let rows = std::fs::read_to_string(&file).during(file.display())?.lines().count();
-    let mut table = Table::new(&["COPY into events", "rows", "rows/s"]);
+    let mut table = Table::new(&["COPY into events", "rows", "rows/s", "CPU us per row"]);
+    let database = [stand.postgres.process_id()];
     let mut rates = Vec::new();
     for round in 0..options.rounds {
         settle(&stand.postgres)?;
+        let before = cpu::seconds(&database)?;
         let started = machine::now();
         psql(&format!("\\copy events (tenant_id, {columns}) from '{path}'"))?;
         let rate = rows as f64 / started.elapsed().as_secs_f64();
-        table.row(vec![format!("round {}", round + 1), rows.to_string(), figure(rate)]);
+        let used = (cpu::seconds(&database)? - before) * 1e6 / rows as f64;
+        let name = format!("round {}", round + 1);
+        table.row(vec![name, rows.to_string(), figure(rate), figure(used)]);
         rates.push(rate);
         psql(&format!("delete from events where tenant_id = '{neighbour}'"))?;
     }
