@@ -1,5 +1,5 @@
-//! Documents that show the API are run: every `graphql` block of `docs/api.md` and `README.md`, in
-//! order, on both databases, against the demo data. A block may be followed by `json variables` and
+//! Documents that show the API are run: every `graphql` block of `docs/api.md`, `docs/analytics.md`
+//! and `README.md`, in order, on both databases, against the demo data. A block may be followed by `json variables` and
 //! by one of `json answer` (exact, `"…"` stands for any text), `json shape` (the same keys and types)
 //! and `json errors` (some of the first error's extensions).
 
@@ -9,6 +9,7 @@ use pulso::demo::{self, Options};
 use pulso::error::Code;
 use serde_json::{Map, Value as Json};
 
+use crate::support::sources::root;
 use crate::support::{TestApp, both_databases};
 
 const API: &str = include_str!("../docs/api.md");
@@ -150,6 +151,8 @@ async fn run_all(app: &TestApp, name: &str, document: &str) {
     for example in all {
         let place = format!("{name} line {}", example.line);
         let variables = example.variables.as_ref().map_or(Json::Null, |it| filled(it, &answers));
+        // As a server does all the time: what an example let in, the next one counts.
+        app.fold().await;
         let answer = app.graphql(&app.alpha.admin.key, &example.query, variables).await;
         match example.expected {
             Some((kind, expected)) if kind == "errors" => {
@@ -180,6 +183,8 @@ both_databases! {
     async fn the_documents_tell_the_truth(app: TestApp) {
         demo::fill(&app.app, "alpha", Options::default(), false, |_part| {}).await.unwrap();
         run_all(&app, "docs/api.md", API).await;
+        let analytics = std::fs::read_to_string(root().join("docs/analytics.md")).unwrap();
+        run_all(&app, "docs/analytics.md", &analytics).await;
         run_all(&app, "README.md", README).await;
     }
 }

@@ -33,6 +33,7 @@ mod demo;
 mod dialect;
 mod docs_examples;
 mod doctor;
+mod event_data_sets;
 mod event_folding;
 mod event_ingestion;
 mod event_log;

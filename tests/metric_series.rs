@@ -2,10 +2,13 @@
 
 use chrono::{DateTime, Datelike as _, TimeDelta, Utc};
 use chrono_tz::Tz;
+use pulso::analytics::metric::catalogue::METRICS;
+use pulso::analytics::metric::{Measure, Metric, Source};
 use serde_json::{Value as Json, json};
 
 use crate::support::data::Random;
 use crate::support::ingesting::event;
+use crate::support::sources::root;
 use crate::support::{TestApp, both_databases};
 
 /// Tickets of two channels and units around the beginning of summer time in São Paulo.
@@ -242,4 +245,43 @@ both_databases! {
             }
         }
     }
+}
+
+/// A metric's line in the document.
+fn as_markdown(metric: &Metric) -> String {
+    let code = |text: &str| format!("`{text}`");
+    let source = |source: &Source| {
+        let sign = if source.sign < 0 { "less " } else { "" };
+        let only = source.only.map(|(field, text)| format!(" where `{field}` is `{text}`"));
+        format!("{sign}`{}`{}", source.event_type, only.unwrap_or_default())
+    };
+    let (how, made_of) = match &metric.measure {
+        Measure::Folded(folded) => {
+            let sources: Vec<String> = folded.sources.iter().map(source).collect();
+            let value = folded.value.map(|field| format!("`{field}` of ")).unwrap_or_default();
+            (folded.aggregation.as_str(), format!("{value}{}", sources.join(", ")))
+        }
+        Measure::Ratio { numerator, denominator, times } => {
+            let times = if *times == 1.0 { String::new() } else { format!(" x {times}") };
+            ("ratio", format!("`{numerator}` / `{denominator}`{times}"))
+        }
+    };
+    let dimensions: Vec<String> = metric.dimensions().into_iter().map(code).collect();
+    let dimensions = if dimensions.is_empty() { "-".to_owned() } else { dimensions.join(", ") };
+    let (name, label, unit) = (metric.name, metric.label_en, metric.unit);
+    format!("| `{name}` | {label} | {unit} | {how} | {made_of} | {dimensions} |")
+}
+
+#[test]
+fn the_document_lists_every_metric() {
+    let document = std::fs::read_to_string(root().join("docs/analytics.md")).unwrap();
+    let documented: Vec<&str> =
+        document.lines().filter(|line| line.matches('|').count() == 7).skip(2).collect();
+    let declared: Vec<String> = METRICS.iter().map(as_markdown).collect();
+    assert_eq!(
+        documented,
+        declared,
+        "the table of docs/analytics.md should be:\n{}",
+        declared.join("\n")
+    );
 }

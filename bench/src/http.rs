@@ -20,9 +20,14 @@ pub(crate) struct Target {
 impl Target {
     /// The head of a POST of JSON to `/graphql`, up to and including the empty line.
     pub(crate) fn head(&self, length: usize) -> String {
+        self.head_to("/graphql", "application/json", length)
+    }
+
+    /// The same for another path and type.
+    pub(crate) fn head_to(&self, path: &str, content: &str, length: usize) -> String {
         let authorization = self.authorization();
         format!(
-            "POST /graphql HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n\
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: {content}\r\n\
              Accept: application/json\r\n{authorization}Content-Length: {length}\r\n\r\n",
             self.address
         )

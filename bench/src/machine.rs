@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::outcome::{During as _, Outcome};
 use crate::programs::output;
@@ -13,6 +13,22 @@ use crate::programs::output;
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+/// Milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "a benchmark's events happen now")]
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or_default()
+}
+
+/// The most memory that a process has used so far, in MB.
+pub(crate) fn peak_megabytes(process: u32) -> Outcome<f64> {
+    let path = format!("/proc/{process}/status");
+    let text = fs::read_to_string(&path).during(&path)?;
+    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
+    kilobytes.map(|kilobytes| kilobytes / 1024.0).ok_or_else(|| format!("{path} says nothing"))
 }
 
 /// Loopback with a port that nobody listens on.

@@ -9,6 +9,8 @@
 mod access;
 mod contest;
 mod cpu;
+mod events;
+mod events_load;
 mod goals;
 mod http;
 mod load;
@@ -67,6 +69,7 @@ fn run(options: &Options) -> Outcome<Verdict> {
                 Benchmark::Noisy => noisy::run(options).await,
                 Benchmark::Access => access::run(options).await,
                 Benchmark::Goals => goals::run(options).await,
+                Benchmark::Events => events::run(options).await,
             }
         };
         tokio::select! {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::outcome::Outcome;
 
 pub(crate) const USAGE: &str = "\
-usage: bench <reads | pages | search | writes | noisy | access | goals> [options]
+usage: bench <reads | pages | search | writes | noisy | access | goals | events> [options]
 
   reads    nested list and single record beside PostGraphile, pgbench and SQLite
   pages    first page of every order and deep pages at 1,000,000 leads
@@ -15,12 +15,14 @@ usage: bench <reads | pages | search | writes | noisy | access | goals> [options
   noisy    one tenant's waiting beside another that asks for everything at once
   access   signing in, API keys beside access tokens, and the price of each row scope
   goals    the page of goals, warm and uncached, beside a Node service with node-cache
+  events   letting events in beside COPY, folding them, and charts at two sizes of the log
 
 options
   --quick            little data, short rounds, budgets are printed but not judged
   --rounds N         rounds of each contender (default 3)
   --seconds N        length of a round (default 8)
   --connections N    keep-alive connections of the load generator (default 32)
+  --events N         the smaller log of `events` (default 1000000); the larger has ten times as many
   --without-peer     leave the peers on Node out (its budgets count as not measured)
   --without-sqlite   leave SQLite out (its budgets count as not measured)
   --no-build         use the server as it was last built
@@ -36,6 +38,7 @@ pub(crate) enum Benchmark {
     Noisy,
     Access,
     Goals,
+    Events,
 }
 
 #[derive(Debug, Clone)]
@@ -45,6 +48,8 @@ pub(crate) struct Options {
     pub(crate) rounds: usize,
     pub(crate) round: Duration,
     pub(crate) connections: usize,
+    /// Of the smaller log.
+    pub(crate) events: u64,
     pub(crate) peer: bool,
     pub(crate) sqlite: bool,
     pub(crate) build: bool,
@@ -62,6 +67,7 @@ impl Options {
             Some("noisy") => Benchmark::Noisy,
             Some("access") => Benchmark::Access,
             Some("goals") => Benchmark::Goals,
+            Some("events") => Benchmark::Events,
             Some(other) => return Err(format!("there is no benchmark {other}\n\n{USAGE}")),
             None => return Err(USAGE.to_owned()),
         };
@@ -72,6 +78,7 @@ impl Options {
             rounds: 0,
             round: Duration::ZERO,
             connections: 32,
+            events: 1_000_000,
             peer: true,
             sqlite: true,
             build: true,
@@ -84,6 +91,10 @@ impl Options {
                 "--rounds" => rounds = Some(number(&word, words.next())?),
                 "--seconds" => seconds = Some(number(&word, words.next())?),
                 "--connections" => options.connections = number(&word, words.next())?,
+                "--events" => {
+                    let events = number(&word, words.next())?;
+                    options.events = u64::try_from(events).unwrap_or(u64::MAX);
+                }
                 "--without-peer" => options.peer = false,
                 "--without-sqlite" => options.sqlite = false,
                 "--no-build" => options.build = false,
