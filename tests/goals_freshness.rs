@@ -125,6 +125,18 @@ both_databases! {
         assert_eq!(page["summary"], summary("10.00", "10.00", "200.00", 1));
     }
 
+    async fn whoever_is_known_by_a_back_dated_sale_alone_is_named(app: TestApp) {
+        let node = app.other_app();
+        let seller = app.alpha.comercial.id;
+        ask(&app, &node, seller).await;
+        let customer = company(&app, "Sebo").await;
+        let sale = json!({ "input": { "orderId": "1", "sellerId": seller, "customerId": customer,
+            "amount": "1.00", "soldAt": "2026-01-05T12:00:00Z" } });
+        app.done(&app.alpha.admin.key, "saleRegister", sale, "{ id }").await;
+        let (page, _) = ask(&app, &node, seller).await;
+        assert_eq!(page["nodes"][0]["customerName"], "Sebo", "{page}");
+    }
+
     async fn what_an_import_brings_and_what_is_removed_for_good_is_felt_too(app: TestApp) {
         let node = app.other_app();
         let key = &app.alpha.admin.key;

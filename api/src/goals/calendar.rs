@@ -2,7 +2,9 @@
 //! (Lei 662/1949, 6.802/1980, 14.759/2023) and the days on which business stands still without one:
 //! Carnival's Monday and Tuesday, and Corpus Christi. Pure: no I/O, no clock.
 
-use chrono::{Datelike, Days, NaiveDate, TimeDelta, Weekday};
+use std::collections::BTreeSet;
+
+use chrono::{Datelike, NaiveDate, TimeDelta, Weekday};
 
 /// Month and day of the holidays that do not move.
 const FIXED: [(u32, u32); 8] =
@@ -12,27 +14,28 @@ const NOVEMBER_20_SINCE: i32 = 2024;
 
 /// Working days from a day (inclusive) to a day (exclusive).
 pub(super) fn working_days(from: NaiveDate, to: NaiveDate) -> i64 {
-    let mut days = 0;
-    let mut day = from;
-    while day < to {
-        days += i64::from(is_working_day(day));
-        let Some(next) = day.checked_add_days(Days::new(1)) else { break };
-        day = next;
-    }
-    days
+    let days = (to - from).num_days().max(0);
+    let rest = from.iter_days().take(usize::try_from(days % 7).unwrap_or_default());
+    let weekdays = days / 7 * 5 + rest.map(|day| i64::from(is_weekday(day))).sum::<i64>();
+    // A day may be a holiday for two reasons.
+    let holidays: BTreeSet<NaiveDate> = (from.year()..=to.year()).flat_map(holidays).collect();
+    let lost = holidays.into_iter().filter(|day| (from..to).contains(day) && is_weekday(*day));
+    weekdays - lost.map(|_| 1).sum::<i64>()
 }
 
-fn is_working_day(day: NaiveDate) -> bool {
-    if matches!(day.weekday(), Weekday::Sat | Weekday::Sun) {
-        return false;
-    }
-    let date = (day.month(), day.day());
-    if FIXED.contains(&date) || (date == (11, 20) && day.year() >= NOVEMBER_20_SINCE) {
-        return false;
-    }
-    let Some(easter) = easter(day.year()) else { return true };
-    let moving = [-48, -47, -2, 60];
-    !moving.iter().any(|days| easter + TimeDelta::days(*days) == day)
+fn is_weekday(day: NaiveDate) -> bool {
+    !matches!(day.weekday(), Weekday::Sat | Weekday::Sun)
+}
+
+fn holidays(year: i32) -> impl Iterator<Item = NaiveDate> {
+    let zumbi = (year >= NOVEMBER_20_SINCE).then_some((11, 20));
+    let fixed = FIXED.into_iter().chain(zumbi);
+    let fixed = fixed.filter_map(move |(month, day)| NaiveDate::from_ymd_opt(year, month, day));
+    let of_easter = [-48, -47, -2, 60];
+    let moving = easter(year).into_iter().flat_map(move |easter| {
+        of_easter.into_iter().map(move |days| easter + TimeDelta::days(days))
+    });
+    fixed.chain(moving)
 }
 
 /// Easter Sunday of the Gregorian calendar, by Meeus, Jones and Butcher.
@@ -60,6 +63,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn is_working_day(day: NaiveDate) -> bool {
+        working_days(day, day.succ_opt().unwrap()) == 1
+    }
+
     #[test]
     fn easter_falls_where_the_tables_say() {
         for (year, expected) in
@@ -82,5 +89,10 @@ mod tests {
         // April has Good Friday and Tiradentes.
         assert_eq!(working_days(day("2026-03-01"), day("2026-04-01")), 22);
         assert_eq!(working_days(day("2026-04-01"), day("2026-05-01")), 20);
+        // Good Friday was Tiradentes' day.
+        assert_eq!(working_days(day("2000-04-01"), day("2000-05-01")), 19);
+        // Not a day, and less than one.
+        assert_eq!(working_days(day("2026-03-02"), day("2026-03-02")), 0);
+        assert_eq!(working_days(day("2026-03-02"), day("2026-02-02")), 0);
     }
 }

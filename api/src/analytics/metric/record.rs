@@ -18,8 +18,8 @@ pub(in crate::analytics) fn record() -> &'static Record {
         declare_computed("Metric", "metrics", Resource::Analytics, |ctx, _, _| {
             Box::pin(async move {
                 ctx.reader(Resource::Analytics)?;
-                let rows = METRICS.iter().map(|metric| row(ctx, metric)).collect();
-                Ok(Computation { rows, ..Computation::default() })
+                let rows: Vec<_> = METRICS.iter().map(|metric| row(ctx, metric)).collect();
+                Ok(Computation::from(rows))
             })
         })
         .about("What can be asked of metricSeries (catálogo de métricas).")

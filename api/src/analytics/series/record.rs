@@ -88,7 +88,7 @@ fn compute<'a>(
                 }
             }
         }
-        Ok(Computation { rows, ..Computation::default() })
+        Ok(Computation::from(rows))
     })
 }
 

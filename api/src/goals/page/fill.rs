@@ -1,15 +1,15 @@
 //! What an answer is made of: the live statement, and what is kept of each seller, read anew in the
 //! same snapshot where the epoch that the statement brought is another one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::ask::{Ask, Sellers};
-use super::kept::{Base, Key, Sold, Year};
-use super::store::{self, Epochs, Live};
+use super::kept::{Base, Key, Sold};
+use super::store::{self, Entry, Epochs, Live};
 use crate::ctx::Ctx;
 use crate::db::Conn;
 use crate::error::{Error, Result};
@@ -105,20 +105,22 @@ impl Work<'_> {
         Key { tenant: self.ctx.tenant_id(), seller, year: self.ask.year }
     }
 
-    /// A base that lacks the name of a customer who bought for the first time is of no use.
-    fn names_all(&self, seller: Uuid, base: &Base) -> bool {
-        let own = self.live.months.iter().filter(|(account, ..)| account.seller == seller);
-        let mut customers = own.map(|(account, ..)| &account.customer);
-        customers.all(|customer| base.customers.contains_key(customer))
-    }
-
     async fn take_kept(&self, wanted: &mut [Wanted]) {
         let kept = &self.ctx.app.goals;
-        for each in wanted {
+        for each in &mut *wanted {
             let key = self.key(each.id);
             each.sold = kept.sold(&key, each.epochs.sales, self.now).await;
-            let base = kept.base(&key, each.epochs.goals, self.now).await;
-            each.base = base.filter(|base| self.names_all(each.id, base));
+            each.base = kept.base(&key, each.epochs.goals, self.now).await;
+        }
+        self.drop_nameless(wanted);
+    }
+
+    /// A base that lacks the name of a customer who bought for the first time is of no use.
+    fn drop_nameless(&self, wanted: &mut [Wanted]) {
+        for each in wanted {
+            let years = each.sold.as_ref().map_or(&[][..], |sold| &sold.years);
+            let live = self.live.months_of(each.id);
+            each.base = each.base.take().filter(|base| base.names(years) && base.names(live));
         }
     }
 
@@ -133,12 +135,12 @@ impl Work<'_> {
         let _flying = flight.lock().await;
         self.take_kept(wanted).await;
         let hit_if = |all: bool| if all { Found::Hit } else { Found::Miss };
-        let found = (
-            hit_if(wanted.iter().all(|each| each.base.is_some())),
-            hit_if(wanted.iter().all(|each| each.sold.is_some())),
-        );
-        self.fill(wanted).await?;
-        Ok(found)
+        let sold = hit_if(wanted.iter().all(|each| each.sold.is_some()));
+        self.fill_sold(wanted).await?;
+        self.drop_nameless(wanted);
+        let base = hit_if(wanted.iter().all(|each| each.base.is_some()));
+        self.fill_bases(wanted).await?;
+        Ok((base, sold))
     }
 
     /// Reads what is missing, in the snapshot of the live statement.
@@ -154,15 +156,12 @@ impl Work<'_> {
             return Ok(());
         }
         let (year, reader) = (self.ask.year, &self.ask.reader);
-        let mut read: HashMap<Uuid, HashMap<store::Account, Year>> = HashMap::new();
-        for row in store::sold(self.conn, reader, &lacking, year).await? {
-            let last_year = row.has_last_year.then_some(row.last_year);
-            let year = Year { months: row.months, last_year, last_purchase: row.last_purchase };
-            read.entry(row.account.seller).or_default().insert(row.account, year);
-        }
+        let mut read = store::sold(self.conn, reader, &lacking, year).await?;
         for each in wanted.iter_mut().filter(|each| each.sold.is_none()) {
-            let accounts = read.remove(&each.id).unwrap_or_default();
-            let sold = Arc::new(Sold { epoch: each.epochs.sales, at: self.now, accounts });
+            let years = read.remove(&each.id).unwrap_or_default();
+            let currencies = currencies(years.iter().filter(|entry| entry.of.has_any()));
+            let (epoch, at) = (each.epochs.sales, self.now);
+            let sold = Arc::new(Sold { epoch, at, years, currencies });
             self.ctx.app.goals.put_sold(self.key(each.id), &sold).await;
             each.sold = Some(sold);
         }
@@ -176,19 +175,14 @@ impl Work<'_> {
             return Ok(());
         }
         let (year, reader) = (self.ask.year, &self.ask.reader);
-        let mut goals: HashMap<Uuid, Vec<store::GoalRow>> = HashMap::new();
-        for row in store::goals(self.conn, reader, &lacking, year).await? {
-            goals.entry(row.account.seller).or_default().push(row);
-        }
-        let mut of_seller: HashMap<Uuid, HashSet<Uuid>> = HashMap::new();
+        let mut goals = store::goals(self.conn, reader, &lacking, year).await?;
+        let mut of_seller: HashMap<Uuid, BTreeSet<Uuid>> = HashMap::new();
         for each in wanted.iter().filter(|each| each.base.is_none()) {
             let customers = of_seller.entry(each.id).or_default();
-            let goals = goals.get(&each.id).into_iter().flatten();
-            customers.extend(goals.map(|goal| goal.account.customer));
-            let sold = each.sold.iter().flat_map(|sold| sold.accounts.keys());
-            customers.extend(sold.map(|account| account.customer));
-            let live = self.live.months.iter().filter(|(account, ..)| account.seller == each.id);
-            customers.extend(live.map(|(account, ..)| account.customer));
+            customers.extend(goals.get(&each.id).into_iter().flatten().map(|entry| entry.customer));
+            let years = each.sold.iter().flat_map(|sold| &sold.years);
+            customers.extend(years.map(|entry| entry.customer));
+            customers.extend(self.live.months_of(each.id).iter().map(|entry| entry.customer));
         }
         let all: HashSet<Uuid> = of_seller.values().flatten().copied().collect();
         let named = match all.is_empty() {
@@ -197,19 +191,24 @@ impl Work<'_> {
         };
         for each in wanted.iter_mut().filter(|each| each.base.is_none()) {
             let ids = of_seller.remove(&each.id).unwrap_or_default();
-            let customers =
-                ids.into_iter().map(|id| (id, named.get(&id).cloned().unwrap_or_default()));
+            let called = |id: Uuid| (id, named.get(&id).cloned().unwrap_or_default());
+            let goals = goals.remove(&each.id).unwrap_or_default();
             let base = Arc::new(Base {
                 epoch: each.epochs.goals,
                 at: self.now,
-                goals: goals.remove(&each.id).unwrap_or_default(),
-                customers: customers.collect(),
+                currencies: currencies(goals.iter()),
+                goals,
+                customers: ids.into_iter().map(called).collect(),
             });
             self.ctx.app.goals.put_base(self.key(each.id), &base).await;
             each.base = Some(base);
         }
         Ok(())
     }
+}
+
+fn currencies<'e, T: 'e>(entries: impl Iterator<Item = &'e Entry<T>>) -> BTreeSet<String> {
+    entries.map(|entry| entry.currency.clone()).collect()
 }
 
 fn freshness(

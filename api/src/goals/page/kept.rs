@@ -1,6 +1,6 @@
 //! What this process keeps of sellers, by tenant, seller and year, with the epoch it was read at.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use moka::future::Cache;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::store::{Account, Customer, GoalRow};
+use super::store::{Customer, Entry, Goal, Year};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, say};
 use crate::limits;
@@ -23,27 +23,34 @@ pub(super) struct Key {
     pub(super) year: i32,
 }
 
-/// The static tier: goals, and what customers are called.
+/// The static tier: goals, and what customers are called; both in the order of the customers.
 pub(super) struct Base {
     pub(super) epoch: i64,
     pub(super) at: DateTime<Utc>,
-    pub(super) goals: Vec<GoalRow>,
-    pub(super) customers: HashMap<Uuid, Customer>,
+    pub(super) goals: Vec<Entry<Goal>>,
+    pub(super) customers: Vec<(Uuid, Arc<Customer>)>,
+    /// Those that goals are in.
+    pub(super) currencies: BTreeSet<String>,
 }
 
-/// The annual tier.
+impl Base {
+    /// Whether it knows what every one of these customers is called.
+    pub(super) fn names<T>(&self, entries: &[Entry<T>]) -> bool {
+        let mut known = self.customers.iter().map(|(customer, _)| *customer).peekable();
+        entries.iter().all(|entry| {
+            while known.next_if(|customer| *customer < entry.customer).is_some() {}
+            known.peek() == Some(&entry.customer)
+        })
+    }
+}
+
+/// The annual tier, in the order of the customers.
 pub(super) struct Sold {
     pub(super) epoch: i64,
     pub(super) at: DateTime<Utc>,
-    pub(super) accounts: HashMap<Account, Year>,
-}
-
-/// An account's year, and the one before where there were sales in it; hundredths.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Year {
-    pub(super) months: [i64; 12],
-    pub(super) last_year: Option<i64>,
-    pub(super) last_purchase: Option<DateTime<Utc>>,
+    pub(super) years: Vec<Entry<Year>>,
+    /// Those that anything was sold in.
+    pub(super) currencies: BTreeSet<String>,
 }
 
 /// What pages keep. A seller's part weighs as many rows as it has.
@@ -68,7 +75,7 @@ impl Kept {
                 .build(),
             sold: Cache::builder()
                 .max_capacity(limits::GOALS_KEPT_ROWS)
-                .weigher(move |_, sold: &Arc<Sold>| weight(sold.accounts.len()))
+                .weigher(move |_, sold: &Arc<Sold>| weight(sold.years.len()))
                 .time_to_live(live_for(Tier::Annual))
                 .build(),
             flights: Cache::builder()

@@ -1,28 +1,26 @@
 //! Kept parts and live months -> the lines of a page and its sums. Pure: no I/O, no clock.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Days, Utc};
 use uuid::Uuid;
 
 use super::ask::Ask;
 use super::fill::Material;
-use super::kept::Year;
-use super::store::{Account, Customer};
+use super::store::{Customer, Entry, Goal, Month, Year};
 use crate::db::{NullOf, Value};
 use crate::error::{Error, Result};
 use crate::goals::calendar::working_days;
 use crate::goals::goal::service::{more_than_one_currency, year_window};
 
 /// A customer of a seller; amounts in hundredths.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Line {
     pub(super) seller: Uuid,
     pub(super) customer: Uuid,
-    pub(super) name: String,
-    pub(super) city: Option<String>,
-    pub(super) state: Option<String>,
-    pub(super) classification: Option<String>,
+    pub(super) called: Arc<Customer>,
+    pub(super) classification: Option<&'static str>,
     pub(super) goal: i64,
     pub(super) last_year: i64,
     pub(super) last_year_source: LastYear,
@@ -33,11 +31,10 @@ pub(super) struct Line {
 }
 
 /// Where last year's sales are known from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LastYear {
     Sales,
     Imported,
-    #[default]
     Unknown,
 }
 
@@ -72,99 +69,102 @@ pub(super) struct Page {
     pub(super) sums: Sums,
 }
 
-/// `usual_currency` is that of a page without any amount.
+/// `usual_currency` is that of a page without any amount. Lines come by seller and customer.
 pub(super) fn page(material: &Material, ask: &Ask, usual_currency: &str) -> Result<Page> {
     let currency = currency_of(material, ask, usual_currency)?;
-    let mut lines: BTreeMap<(Uuid, Uuid), Line> = BTreeMap::new();
+    let live_months = ask.live_months();
+    let most = material.sellers.iter().map(|seller| seller.base.customers.len()).sum();
+    let mut lines = Vec::with_capacity(most);
     for seller in &material.sellers {
-        let goals = seller.base.goals.iter();
-        for goal in goals.filter(|goal| goal.account.currency == currency) {
-            let line = line_of(&mut lines, &goal.account);
-            line.goal = goal.amount;
-            line.classification.clone_from(&goal.classification);
-            if let Some(imported) = goal.last_year_sales {
-                (line.last_year, line.last_year_source) = (imported, LastYear::Imported);
+        let mut goals = Walk { ahead: &seller.base.goals, currency: &currency };
+        let mut years = Walk { ahead: &seller.sold.years, currency: &currency };
+        let mut live = Walk { ahead: material.live.months_of(seller.id), currency: &currency };
+        for (customer, called) in &seller.base.customers {
+            let goal = goals.come_to(*customer).next();
+            let is_wanted = |class| goal.and_then(|goal| goal.classification) == Some(class);
+            let kept = years.come_to(*customer).next().copied();
+            let live = live.come_to(*customer);
+            if !ask.classification.is_none_or(is_wanted) {
+                continue;
+            }
+            let year = laid_over(kept.unwrap_or_default(), &live_months, live)?;
+            if goal.is_some() || year.has_any() {
+                let whose = (seller.id, *customer, Arc::clone(called));
+                lines.push(Line::of(whose, goal, &year, ask.month)?);
             }
         }
     }
-    add_sales(&mut lines, material, ask, &currency)?;
-    for seller in &material.sellers {
-        let own = (seller.id, Uuid::nil())..=(seller.id, Uuid::max());
-        for (_, line) in lines.range_mut(own) {
-            if let Some(customer) = seller.base.customers.get(&line.customer) {
-                name(line, customer);
-            }
-        }
-    }
-    let is_wanted = |line: &Line| {
-        ask.classification.is_none_or(|class| line.classification.as_deref() == Some(class))
-    };
-    let lines: Vec<Line> = lines.into_values().filter(is_wanted).collect();
     let sums = sums(&lines, ask)?;
     Ok(Page { currency, lines, sums })
 }
 
-fn line_of<'l>(lines: &'l mut BTreeMap<(Uuid, Uuid), Line>, of: &Account) -> &'l mut Line {
-    lines.entry((of.seller, of.customer)).or_insert_with(|| Line {
-        seller: of.seller,
-        customer: of.customer,
-        ..Line::default()
-    })
+/// A seller's entries in one currency, walked along with the seller's customers.
+struct Walk<'a, T> {
+    ahead: &'a [Entry<T>],
+    currency: &'a str,
 }
 
-fn name(line: &mut Line, customer: &Customer) {
-    line.name.clone_from(&customer.name);
-    line.city.clone_from(&customer.city);
-    line.state.clone_from(&customer.state);
+impl<'a, T> Walk<'a, T> {
+    /// The entries of the next customer; nobody is left out, since a seller's customers are all who
+    /// have entries.
+    fn come_to(&mut self, customer: Uuid) -> impl Iterator<Item = &'a T> + use<'a, T> {
+        let own = self.ahead.iter().take_while(|entry| entry.customer == customer).count();
+        let (own, ahead) = self.ahead.split_at(own);
+        self.ahead = ahead;
+        let currency = self.currency;
+        own.iter().filter(move |entry| entry.currency == currency).map(|entry| &entry.of)
+    }
 }
 
 /// Live months stand in the place of the kept ones.
-fn add_sales(
-    lines: &mut BTreeMap<(Uuid, Uuid), Line>,
-    material: &Material,
-    ask: &Ask,
-    currency: &str,
-) -> Result<()> {
-    let live_months = ask.live_months();
-    let mut years: BTreeMap<&Account, Year> = BTreeMap::new();
-    for seller in &material.sellers {
-        let accounts = seller.sold.accounts.iter();
-        for (account, year) in accounts.filter(|(account, _)| account.currency == currency) {
-            let mut year = *year;
-            for month in &live_months {
-                *month_of(&mut year, *month)? = 0;
-            }
-            years.insert(account, year);
-        }
+fn laid_over<'a>(
+    mut year: Year,
+    live_months: &[u32],
+    live: impl Iterator<Item = &'a Month>,
+) -> Result<Year> {
+    for month in live_months {
+        *month_of(&mut year.months, *month)? = 0;
     }
-    let live = material.live.months.iter();
-    for (account, month, amount, last) in live.filter(|(of, ..)| of.currency == currency) {
-        let year = years.entry(account).or_default();
-        *month_of(year, *month)? = *amount;
-        year.last_purchase = year.last_purchase.max(*last);
+    for month in live {
+        *month_of(&mut year.months, month.number)? = month.sold;
+        year.last_purchase = year.last_purchase.max(month.last_purchase);
     }
-    for (account, year) in years {
-        let sold_year = year.months.iter().fold(0_i64, |sum, month| sum.saturating_add(*month));
-        let had_any = year.months.iter().any(|month| *month != 0) || year.last_year.is_some();
-        let known = lines.contains_key(&(account.seller, account.customer));
-        if !known && !had_any {
-            continue;
-        }
-        let line = line_of(lines, account);
-        (line.months, line.sold_year) = (year.months, sold_year);
-        let mut year = year;
-        line.sold_month = *month_of(&mut year, ask.month)?;
-        line.last_purchase = year.last_purchase;
-        if let Some(sold) = year.last_year {
-            (line.last_year, line.last_year_source) = (sold, LastYear::Sales);
-        }
-    }
-    Ok(())
+    Ok(year)
 }
 
-fn month_of(year: &mut Year, month: u32) -> Result<&mut i64> {
+impl Line {
+    fn of(
+        (seller, customer, called): (Uuid, Uuid, Arc<Customer>),
+        goal: Option<&Goal>,
+        year: &Year,
+        month: u32,
+    ) -> Result<Self> {
+        let imported = goal.and_then(|goal| goal.last_year_sales);
+        let (last_year, last_year_source) = match (year.last_year, imported) {
+            (Some(sold), _) => (sold, LastYear::Sales),
+            (None, Some(imported)) => (imported, LastYear::Imported),
+            (None, None) => (0, LastYear::Unknown),
+        };
+        let mut months = year.months;
+        Ok(Self {
+            seller,
+            customer,
+            called,
+            classification: goal.and_then(|goal| goal.classification),
+            goal: goal.map_or(0, |goal| goal.amount),
+            last_year,
+            last_year_source,
+            sold_month: *month_of(&mut months, month)?,
+            sold_year: months.iter().fold(0_i64, |sum, month| sum.saturating_add(*month)),
+            months,
+            last_purchase: year.last_purchase,
+        })
+    }
+}
+
+fn month_of(months: &mut [i64; 12], month: u32) -> Result<&mut i64> {
     let place = usize::try_from(month).ok().and_then(|month| month.checked_sub(1));
-    let found = place.and_then(|place| year.months.get_mut(place));
+    let found = place.and_then(|place| months.get_mut(place));
     found.ok_or_else(|| Error::internal("a month that no year has"))
 }
 
@@ -175,14 +175,11 @@ fn currency_of(material: &Material, ask: &Ask, usual: &str) -> Result<String> {
     }
     let mut present: BTreeSet<&str> = BTreeSet::new();
     for seller in &material.sellers {
-        present.extend(seller.base.goals.iter().map(|goal| goal.account.currency.as_str()));
-        let sold = seller.sold.accounts.iter();
-        let of_these_years = sold.filter(|(_, year)| {
-            year.last_year.is_some() || year.months.iter().any(|month| *month != 0)
-        });
-        present.extend(of_these_years.map(|(account, _)| account.currency.as_str()));
+        let kept = seller.base.currencies.iter().chain(&seller.sold.currencies);
+        present.extend(kept.map(String::as_str));
+        let live = material.live.months_of(seller.id);
+        present.extend(live.iter().map(|entry| entry.currency.as_str()));
     }
-    present.extend(material.live.months.iter().map(|(account, ..)| account.currency.as_str()));
     match present.len() {
         0 => Ok(usual.to_owned()),
         1 => Ok(present.into_iter().collect()),
@@ -193,8 +190,10 @@ fn currency_of(material: &Material, ask: &Ask, usual: &str) -> Result<String> {
 /// A customer of two sellers is one customer.
 pub(super) fn sums(lines: &[Line], ask: &Ask) -> Result<Sums> {
     let distinct = |wanted: &dyn Fn(&&Line) -> bool| {
-        let customers: HashSet<Uuid> =
+        let mut customers: Vec<Uuid> =
             lines.iter().filter(wanted).map(|line| line.customer).collect();
+        customers.sort_unstable();
+        customers.dedup();
         i64::try_from(customers.len()).map_err(Error::internal)
     };
     let sum = |of: &dyn Fn(&Line) -> i64| {

@@ -134,7 +134,7 @@ fn rank<'a>(
                 Value::Int(sums.active_customers),
             ]);
         }
-        Ok(Computation { rows, summary: None, freshness: board.freshness })
+        Ok(Computation { freshness: board.freshness, ..Computation::from(rows) })
     })
 }
 
@@ -172,6 +172,6 @@ fn months<'a>(
                 rows.push(row);
             }
         }
-        Ok(Computation { rows, summary: None, freshness: board.freshness })
+        Ok(Computation { freshness: board.freshness, ..Computation::from(rows) })
     })
 }

@@ -17,7 +17,7 @@ use crate::db::{Conn, NullOf, Value};
 use crate::goals::goal;
 use crate::identity::user;
 use crate::record::declare::{
-    Computation, ComputedRows, FieldBuilder, Tier, computed_field, declare_computed,
+    Computation, ComputedRows, FieldBuilder, Rows, Tier, computed_field, declare_computed,
 };
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Kind, Record};
@@ -149,8 +149,6 @@ fn compute<'a>(
         let ask = Ask::read(ctx, conn, &Arguments(arguments)).await?;
         let material = fill::gather(ctx, conn, &ask).await?;
         let page = merge::page(&material, &ask, &ctx.actor.tenant.currency)?;
-        let names = Names::of(ctx);
-        let rows = page.lines.iter().map(|line| row(line, &page, &ask, names)).collect();
         let oldest = |seller: &fill::Seller| seller.base.at.min(seller.sold.at);
         let as_of = material.sellers.iter().map(oldest).min().unwrap_or_else(|| ctx.now());
         for each in &material.freshness {
@@ -169,6 +167,7 @@ fn compute<'a>(
             "customer goals"
         );
         let summary = Some(summary_row(&page, &ask, as_of));
+        let rows = Box::new(Lines { page, ask, names: Names::of(ctx) });
         Ok(Computation { rows, summary, freshness: material.freshness })
     })
 }
@@ -191,35 +190,54 @@ impl Names {
     }
 }
 
-fn row(line: &Line, page: &Page, ask: &Ask, names: Names) -> Vec<Value> {
-    let text = |text: Option<&String>, may: bool| match text.filter(|_| may) {
-        Some(text) => Value::Text(text.clone()),
-        None => Value::Null(NullOf::Text),
-    };
-    let (last_year, source) = match line.last_year_source {
-        LastYear::Sales => (Value::Int(line.last_year), Value::from("sales")),
-        LastYear::Imported => (Value::Int(line.last_year), Value::from("imported")),
-        LastYear::Unknown => (Value::Null(NullOf::Int), Value::Null(NullOf::Text)),
-    };
-    vec![
-        Value::Id(row_id(line, ask)),
-        Value::Id(line.seller),
-        Value::Id(line.customer),
-        text(Some(&line.name), names.name),
-        text(line.city.as_ref(), names.city),
-        text(line.state.as_ref(), names.state),
-        text(line.classification.as_ref(), true),
-        Value::Text(page.currency.clone()),
-        Value::Int(line.goal),
-        last_year,
-        source,
-        Value::Int(line.sold_year),
-        Value::Int(line.gap()),
-        merge::percent(line.sold_year, line.goal),
-        line.last_purchase.map_or(Value::Null(NullOf::Instant), Value::Instant),
-        Value::Int(line.sold_month),
-        Value::Bool(line.sold_month > 0),
-    ]
+/// The lines of a page as the rows of the list.
+struct Lines {
+    page: Page,
+    ask: Ask,
+    names: Names,
+}
+
+impl Rows for Lines {
+    fn count(&self) -> usize {
+        self.page.lines.len()
+    }
+
+    fn value(&self, row: usize, field: usize) -> Option<Value> {
+        let line = self.page.lines.get(row)?;
+        VALUES.get(field).map(|value| value(self, line))
+    }
+}
+
+/// What each field shows, in the order of the declaration.
+const VALUES: [fn(&Lines, &Line) -> Value; 17] = [
+    |lines, line| Value::Id(row_id(line, &lines.ask)),
+    |_, line| Value::Id(line.seller),
+    |_, line| Value::Id(line.customer),
+    |lines, line| text(lines.names.name.then_some(&line.called.name)),
+    |lines, line| text(line.called.city.as_ref().filter(|_| lines.names.city)),
+    |lines, line| text(line.called.state.as_ref().filter(|_| lines.names.state)),
+    |_, line| text(line.classification),
+    |lines, _| text(Some(&lines.page.currency)),
+    |_, line| Value::Int(line.goal),
+    |_, line| match line.last_year_source {
+        LastYear::Sales | LastYear::Imported => Value::Int(line.last_year),
+        LastYear::Unknown => Value::Null(NullOf::Int),
+    },
+    |_, line| match line.last_year_source {
+        LastYear::Sales => Value::from("sales"),
+        LastYear::Imported => Value::from("imported"),
+        LastYear::Unknown => Value::Null(NullOf::Text),
+    },
+    |_, line| Value::Int(line.sold_year),
+    |_, line| Value::Int(line.gap()),
+    |_, line| merge::percent(line.sold_year, line.goal),
+    |_, line| line.last_purchase.map_or(Value::Null(NullOf::Instant), Value::Instant),
+    |_, line| Value::Int(line.sold_month),
+    |_, line| Value::Bool(line.sold_month > 0),
+];
+
+fn text(text: Option<impl AsRef<str>>) -> Value {
+    text.map_or(Value::Null(NullOf::Text), |text| Value::from(text.as_ref()))
 }
 
 fn summary_row(page: &Page, ask: &Ask, as_of: chrono::DateTime<chrono::Utc>) -> Vec<Value> {

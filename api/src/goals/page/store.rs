@@ -1,6 +1,7 @@
 //! SQL of the page, with the tenant and the sellers in each statement.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
@@ -9,23 +10,35 @@ use super::ask::Sellers;
 use crate::access::{Permit, Reader};
 use crate::db::{Conn, Row, Value};
 use crate::error::{Error, Result, say};
+use crate::goals::epoch;
+use crate::goals::goal::record::CLASSIFICATION;
 use crate::goals::goal::service::year_window;
 use crate::record::sql::{Sql, for_tenant};
 
-/// A seller, a customer and a currency.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Account {
-    pub(super) seller: Uuid,
+/// What is known of a seller's customer in a currency.
+#[derive(Debug, Clone)]
+pub(super) struct Entry<T> {
     pub(super) customer: Uuid,
     pub(super) currency: String,
+    pub(super) of: T,
 }
 
-impl Account {
-    /// From the first three columns of a row.
-    fn of(row: &Row) -> Result<Self> {
+/// The entries of each seller, in the order of the customers.
+pub(super) type BySeller<T> = HashMap<Uuid, Vec<Entry<T>>>;
+
+/// From rows that begin with seller, customer and currency.
+fn by_seller<T>(rows: &[Row], read: impl Fn(&Row) -> Result<T>) -> Result<BySeller<T>> {
+    let mut sellers = BySeller::new();
+    for row in rows {
         let (seller, customer) = (row.required_id(0)?, row.required_id(1)?);
-        Ok(Self { seller, customer, currency: row.text(2)?.unwrap_or_default() })
+        let currency = row.text(2)?.unwrap_or_default();
+        let entry = Entry { customer, currency, of: read(row)? };
+        sellers.entry(seller).or_default().push(entry);
     }
+    for entries in sellers.values_mut() {
+        entries.sort_unstable_by_key(|entry| entry.customer);
+    }
+    Ok(sellers)
 }
 
 /// The numbers that a seller's goals and sales have grown to.
@@ -38,9 +51,22 @@ pub(super) struct Epochs {
 /// What is read with every answer.
 #[derive(Default)]
 pub(super) struct Live {
-    /// By account and month: hundredths, and the last purchase.
-    pub(super) months: Vec<(Account, u32, i64, Option<DateTime<Utc>>)>,
+    months: BySeller<Month>,
     pub(super) epochs: HashMap<Uuid, Epochs>,
+}
+
+impl Live {
+    pub(super) fn months_of(&self, seller: Uuid) -> &[Entry<Month>] {
+        self.months.get(&seller).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// What an account brought in a month: hundredths, and the last purchase.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Month {
+    pub(super) number: u32,
+    pub(super) sold: i64,
+    pub(super) last_purchase: Option<DateTime<Utc>>,
 }
 
 /// The first day of a month and that of the next.
@@ -54,13 +80,18 @@ pub(super) fn month_window(year: i32, month: u32) -> Result<(NaiveDate, NaiveDat
 const LIVING: &str = "s.deleted_at IS NULL AND s.cancelled_at IS NULL";
 const LAST_PURCHASE: &str = "max(CASE WHEN s.amount > 0 THEN s.sold_at END)";
 
+/// One seller is compared as such: PostgreSQL then knows without the value how few rows that are, and
+/// keeps the plan instead of making one for every request.
 fn sold_by(sql: &mut Sql, sellers: &Sellers) -> String {
     match sellers {
         Sellers::All => "TRUE".to_owned(),
-        Sellers::These(sellers) => {
-            let list = sql.bind(Value::Ids(sellers.clone()));
-            sql.dialect.in_ids("s.seller_id", &list)
-        }
+        Sellers::These(sellers) => match sellers.as_slice() {
+            [one] => format!("s.seller_id = {}", sql.bind(Value::Id(*one))),
+            many => {
+                let list = sql.bind(Value::Ids(many.to_vec()));
+                sql.dialect.in_ids("s.seller_id", &list)
+            }
+        },
     }
 }
 
@@ -89,32 +120,47 @@ pub(super) async fn live(
              AND {LIVING} GROUP BY s.seller_id, s.customer_id, s.currency"
         ));
     }
-    let tenant = sql.tenant_is("e");
-    let which = match sellers {
-        Sellers::All => "(e.id LIKE 'goals/%' OR e.id LIKE 'goal!_sales/%' ESCAPE '!')".to_owned(),
-        Sellers::These(sellers) => {
-            let ids = sellers.iter().flat_map(|seller| {
-                [crate::goals::epoch::of_goals(*seller), crate::goals::epoch::of_sales(*seller)]
-            });
-            let list = sql.bind(Value::Texts(ids.collect()));
-            sql.dialect.in_list("e.id", &list)
-        }
-    };
-    parts.push(format!(
-        "SELECT NULL, NULL, NULL, e.value, NULL, NULL, e.id FROM epochs e WHERE {tenant} AND {which}"
-    ));
+    parts.extend(epochs_of(&mut sql, sellers));
     sql.push(&parts.join(" UNION ALL "));
-    let mut live = Live::default();
-    for row in conn.rows(reader, &sql.finish()).await? {
-        let number = row.int(3)?.unwrap_or_default();
-        if let Some(id) = row.text(6)? {
-            note_epoch(&mut live.epochs, &id, number);
-            continue;
+    let rows = conn.rows(reader, &sql.finish()).await?;
+    let (mut months, mut epochs) = (Vec::with_capacity(rows.len()), HashMap::new());
+    for row in rows {
+        match row.text(6)? {
+            Some(id) => note_epoch(&mut epochs, &id, row.int(3)?.unwrap_or_default()),
+            None => months.push(row),
         }
-        let month = row.int(4)?.and_then(|month| u32::try_from(month).ok()).unwrap_or_default();
-        live.months.push((Account::of(&row)?, month, number, row.instant(5)?));
     }
-    Ok(live)
+    let months = by_seller(&months, |row| {
+        let number = row.int(4)?.and_then(|month| u32::try_from(month).ok()).unwrap_or_default();
+        let (sold, last_purchase) = (row.int(3)?.unwrap_or_default(), row.instant(5)?);
+        Ok(Month { number, sold, last_purchase })
+    })?;
+    Ok(Live { months, epochs })
+}
+
+/// The parts of the live statement that read the epochs; of one seller each by its key.
+fn epochs_of(sql: &mut Sql, sellers: &Sellers) -> Vec<String> {
+    let ids = |seller: &Uuid| [epoch::of_goals(*seller), epoch::of_sales(*seller)];
+    let which = match sellers {
+        Sellers::All => {
+            vec!["(e.id LIKE 'goals/%' OR e.id LIKE 'goal!_sales/%' ESCAPE '!')".to_owned()]
+        }
+        Sellers::These(sellers) => match sellers.as_slice() {
+            [one] => ids(one).map(|id| format!("e.id = {}", sql.bind(Value::Text(id)))).to_vec(),
+            many => {
+                let list = sql.bind(Value::Texts(many.iter().flat_map(ids).collect()));
+                vec![sql.dialect.in_list("e.id", &list)]
+            }
+        },
+    };
+    let tenant = sql.tenant_is("e");
+    let part = |which| {
+        format!(
+            "SELECT NULL, NULL, NULL, e.value, NULL, NULL, e.id FROM epochs e \
+             WHERE {tenant} AND {which}"
+        )
+    };
+    which.into_iter().map(part).collect()
 }
 
 fn note_epoch(epochs: &mut HashMap<Uuid, Epochs>, id: &str, value: i64) {
@@ -128,14 +174,20 @@ fn note_epoch(epochs: &mut HashMap<Uuid, Epochs>, id: &str, value: i64) {
     }
 }
 
-/// What an account brought: each month of a year, the year before, and when it last bought.
-pub(super) struct SoldRow {
-    pub(super) account: Account,
+/// What an account brought in each month of a year, in the year before where there were sales in it,
+/// and when it last bought; hundredths.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Year {
     pub(super) months: [i64; 12],
-    pub(super) last_year: i64,
-    /// Whether there was any sale in the year before.
-    pub(super) has_last_year: bool,
+    pub(super) last_year: Option<i64>,
     pub(super) last_purchase: Option<DateTime<Utc>>,
+}
+
+impl Year {
+    /// Whether anything is known to have been sold.
+    pub(super) fn has_any(&self) -> bool {
+        self.last_year.is_some() || self.months.iter().any(|month| *month != 0)
+    }
 }
 
 pub(super) async fn sold(
@@ -143,7 +195,7 @@ pub(super) async fn sold(
     reader: &Reader,
     sellers: &[Uuid],
     year: i32,
-) -> Result<Vec<SoldRow>> {
+) -> Result<BySeller<Year>> {
     let mut sql = for_tenant(conn.dialect(), reader.tenant_id());
     let tenant = sql.tenant_is("s");
     let sold_by = sold_by(&mut sql, &Sellers::These(sellers.to_vec()));
@@ -163,29 +215,24 @@ pub(super) async fn sold(
         columns.join(", ")
     ));
     let rows = conn.rows(reader, &sql.finish()).await?;
-    rows.iter().map(read_sold).collect()
+    by_seller(&rows, read_year)
 }
 
-fn read_sold(row: &Row) -> Result<SoldRow> {
+fn read_year(row: &Row) -> Result<Year> {
     let mut months = [0; 12];
     for (index, month) in months.iter_mut().enumerate() {
         *month = row.int(3 + index)?.unwrap_or_default();
     }
-    Ok(SoldRow {
-        account: Account::of(row)?,
-        months,
-        last_year: row.int(15)?.unwrap_or_default(),
-        has_last_year: row.int(16)?.unwrap_or_default() > 0,
-        last_purchase: row.instant(17)?,
-    })
+    let sales_last_year = row.int(16)?.unwrap_or_default();
+    let last_year = row.int(15)?.filter(|_| sales_last_year > 0);
+    Ok(Year { months, last_year, last_purchase: row.instant(17)? })
 }
 
 /// A goal of a year.
-#[derive(Debug, Clone)]
-pub(super) struct GoalRow {
-    pub(super) account: Account,
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Goal {
     pub(super) amount: i64,
-    pub(super) classification: Option<String>,
+    pub(super) classification: Option<&'static str>,
     pub(super) last_year_sales: Option<i64>,
 }
 
@@ -194,7 +241,7 @@ pub(super) async fn goals(
     reader: &Reader,
     sellers: &[Uuid],
     year: i32,
-) -> Result<Vec<GoalRow>> {
+) -> Result<BySeller<Goal>> {
     let mut sql = for_tenant(conn.dialect(), reader.tenant_id());
     let tenant = sql.tenant_is("s");
     let of = sold_by(&mut sql, &Sellers::These(sellers.to_vec()));
@@ -205,15 +252,14 @@ pub(super) async fn goals(
          AND s.deleted_at IS NULL"
     ));
     let rows = conn.rows(reader, &sql.finish()).await?;
-    let read = |row: &Row| {
-        Ok(GoalRow {
-            account: Account::of(row)?,
+    by_seller(&rows, |row| {
+        let class = row.text(4)?;
+        Ok(Goal {
             amount: row.int(3)?.unwrap_or_default(),
-            classification: row.text(4)?,
+            classification: class.and_then(|class| CLASSIFICATION.stored(&class)),
             last_year_sales: row.int(5)?,
         })
-    };
-    rows.iter().map(read).collect()
+    })
 }
 
 /// What a customer is called and where it is.
@@ -228,7 +274,7 @@ pub(super) async fn customers(
     conn: &Conn,
     reader: &Reader,
     ids: Vec<Uuid>,
-) -> Result<HashMap<Uuid, Customer>> {
+) -> Result<HashMap<Uuid, Arc<Customer>>> {
     let mut sql = for_tenant(conn.dialect(), reader.tenant_id());
     let tenant = sql.tenant_is("c");
     let list = sql.bind(Value::Ids(ids));
@@ -240,7 +286,7 @@ pub(super) async fn customers(
     let rows = conn.rows(reader, &sql.finish()).await?;
     let read = |row: &Row| {
         let (name, city, state) = (row.text(1)?.unwrap_or_default(), row.text(2)?, row.text(3)?);
-        Ok((row.required_id(0)?, Customer { name, city, state }))
+        Ok((row.required_id(0)?, Arc::new(Customer { name, city, state })))
     };
     rows.iter().map(read).collect()
 }

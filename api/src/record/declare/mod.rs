@@ -67,11 +67,29 @@ pub type ComputeRows =
 /// Rows to come.
 pub type ComputedRows<'a> = Pin<Box<dyn Future<Output = Result<Computation>> + Send + 'a>>;
 
+/// Rows of a virtual record. Values are asked for one by one: of many rows that are put in order, few
+/// are shown.
+pub trait Rows: Send + Sync {
+    fn count(&self) -> usize;
+
+    /// The value of a field, by its place in the declaration; `None` where there is none.
+    fn value(&self, row: usize, field: usize) -> Option<Value>;
+}
+
+/// Each with its values in the order of the record's fields.
+impl Rows for Vec<Vec<Value>> {
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn value(&self, row: usize, field: usize) -> Option<Value> {
+        self.get(row)?.get(field).cloned()
+    }
+}
+
 /// What a virtual record's function found.
-#[derive(Default)]
 pub struct Computation {
-    /// Each with its values in the order of the record's fields.
-    pub rows: Vec<Vec<Value>>,
+    pub rows: Box<dyn Rows>,
     /// Values of the record's summary, in the order of its fields.
     pub summary: Option<Vec<Value>>,
     /// How fresh the parts of it are that were kept.
@@ -80,7 +98,13 @@ pub struct Computation {
 
 impl From<Vec<Vec<Value>>> for Computation {
     fn from(rows: Vec<Vec<Value>>) -> Self {
-        Self { rows, ..Self::default() }
+        Self { rows: Box::new(rows), summary: None, freshness: Vec::new() }
+    }
+}
+
+impl std::default::Default for Computation {
+    fn default() -> Self {
+        Vec::new().into()
     }
 }
 

@@ -6,7 +6,7 @@ use crate::ctx::Ctx;
 use crate::db::{Conn, Row, Value};
 use crate::error::{Error, Result, say};
 use crate::limits;
-use crate::record::declare::{ComputeRows, Field};
+use crate::record::declare::{ComputeRows, Field, Rows};
 use crate::record::plan::{Level, List};
 use crate::record::search::Tier;
 
@@ -17,25 +17,19 @@ pub(super) async fn list(
     compute: ComputeRows,
 ) -> Result<FetchedList> {
     let computed = compute(ctx, conn, &plan.arguments).await?;
-    let mut rows = computed.rows;
-    if plan.level.record.listed {
-        rows = sieve::arrange(plan, rows)?;
-    }
-    let total = i64::try_from(rows.len()).map_err(Error::internal)?;
-    if plan.level.record.listed {
-        rows = sieve::beyond_cursor(plan, rows)?;
-    }
+    let rows = &*computed.rows;
     let limit = usize::try_from(plan.page.rows).map_err(Error::internal)?;
-    if plan.page.rows == limits::CHART_ROWS_MAX && rows.len() > limit {
+    let (total, page) = if plan.level.record.listed {
+        let found = sieve::matching(plan, rows)?;
+        (found.len(), sieve::page(plan, rows, found, limit)?)
+    } else {
+        (rows.count(), whole(plan, rows.count(), limit))
+    };
+    if plan.page.rows == limits::CHART_ROWS_MAX && page.more {
         return Err(too_many(limit));
     }
-    let more = rows.len() > limit;
-    if plan.page.backward {
-        rows.drain(..rows.len().saturating_sub(limit));
-    } else {
-        rows.truncate(limit);
-    }
-    let level = computed_rows(ctx, conn, &plan.level, rows).await?;
+    let shown = in_select_order(&plan.level, rows, page.rows.into_iter());
+    let level = below(ctx, conn, &plan.level, shown).await?;
     let summary = match (&plan.summary, computed.summary) {
         (Some((level, _)), Some(values)) => {
             Some(computed_rows(ctx, conn, level, vec![values]).await?)
@@ -43,9 +37,23 @@ pub(super) async fn list(
         (Some(_), None) => return Err(Error::internal("a list without its summary")),
         (None, _) => None,
     };
+    let total = i64::try_from(total).map_err(Error::internal)?;
     let counts = vec![total; plan.counts_up_to.len()];
-    let (tier, freshness) = (Tier::Exact, computed.freshness);
+    let (more, tier, freshness) = (page.more, Tier::Exact, computed.freshness);
     Ok(FetchedList { level, more, total: Some(total), counts, tier, summary, freshness })
+}
+
+/// The rows of a page, by their numbers, and whether there are more of them.
+pub(super) struct Page {
+    pub(super) rows: Vec<usize>,
+    pub(super) more: bool,
+}
+
+/// A list without order and cursors: as many rows as are asked for, as they were made.
+fn whole(plan: &List, count: usize, limit: usize) -> Page {
+    let shown = count.min(limit);
+    let first = if plan.page.backward { count - shown } else { 0 };
+    Page { rows: (first..first + shown).collect(), more: count > limit }
 }
 
 fn too_many(limit: usize) -> Error {
@@ -62,18 +70,24 @@ pub async fn computed_rows(
     level: &Level,
     rows: Vec<Vec<Value>>,
 ) -> Result<Fetched> {
+    let shown = in_select_order(level, &rows, 0..rows.len());
+    below(ctx, conn, level, shown).await
+}
+
+/// Rows as a database would give them: with the columns that the level selects.
+fn in_select_order(level: &Level, rows: &dyn Rows, shown: impl Iterator<Item = usize>) -> Vec<Row> {
     let fields = &level.record.fields;
     let places: Vec<Option<Place<'_>>> =
         level.columns.iter().map(|column| Place::of(fields, &column.name)).collect();
-    let in_select_order = |values: Vec<Value>| {
+    let row = |number: usize| {
         let columns = places.iter().zip(&level.columns);
         let values = columns.map(|(place, column)| {
-            let value = place.as_ref().and_then(|place| place.value(&values));
+            let value = place.as_ref().and_then(|place| place.value(rows, number));
             value.unwrap_or(Value::Null(column.bind))
         });
         Row::Computed(values.collect())
     };
-    below(ctx, conn, level, rows.into_iter().map(in_select_order).collect()).await
+    shown.map(row).collect()
 }
 
 /// Where the value of a column stands among a row's values.
@@ -87,7 +101,7 @@ pub(super) struct Place<'a> {
 impl<'a> Place<'a> {
     pub(super) fn of(fields: &'a [Field], column: &str) -> Option<Self> {
         fields.iter().enumerate().find_map(|(index, field)| {
-            let folded = field.folded && field.sort_column() == column;
+            let folded = field.folded && column.strip_suffix("_folded") == Some(field.column);
             (folded || field.column == column).then_some(Self { index, field, folded })
         })
     }
@@ -96,10 +110,10 @@ impl<'a> Place<'a> {
         self.field
     }
 
-    pub(super) fn value(&self, values: &[Value]) -> Option<Value> {
-        match (values.get(self.index)?, self.folded) {
-            (Value::Text(text), true) => Some(Value::Text(entity::value::fold::fold(text))),
-            (value, _) => Some(value.clone()),
+    pub(super) fn value(&self, rows: &dyn Rows, row: usize) -> Option<Value> {
+        match (rows.value(row, self.index)?, self.folded) {
+            (Value::Text(text), true) => Some(Value::Text(entity::value::fold::fold(&text))),
+            (value, _) => Some(value),
         }
     }
 }
