@@ -87,7 +87,7 @@ fn compute<'a>(
             let end = next.copied().unwrap_or(answer.frame.end);
             row(scope, &ask, (start, end), (keys, part))
         });
-        Ok(Computation { rows: rows.collect::<Result<_>>()?, ..Computation::default() })
+        Ok(Computation::from(rows.collect::<Result<Vec<_>>>()?))
     })
 }
 

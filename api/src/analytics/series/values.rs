@@ -37,8 +37,8 @@ fn compute<'a>(
             given.ok_or_else(|| Error::internal("validation passed without a dimension"))?;
         let dimension = input::read_text(given).map_err(|error| error.at("dimension"))?;
         let values = values(ctx, conn, dimension).await?;
-        let rows = values.into_iter().map(|value| vec![Value::Text(value)]).collect();
-        Ok(Computation { rows, ..Computation::default() })
+        let rows: Vec<_> = values.into_iter().map(|value| vec![Value::Text(value)]).collect();
+        Ok(Computation::from(rows))
     })
 }
 
