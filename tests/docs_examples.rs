@@ -293,7 +293,7 @@ fn the_codes_are_those_of_the_code() {
         "graphql/respond.rs",
         "http/persisted.rs",
     ];
-    let folder = crate::support::sources::root().join("api/src");
+    let folder = root().join("api/src");
     let text: String =
         sources.iter().map(|path| std::fs::read_to_string(folder.join(path)).unwrap()).collect();
     let mut known: Vec<&str> = text

@@ -48,11 +48,11 @@ async fn mapped(lines: &[Line]) -> Vec<String> {
 
 /// Sends events as `send.sh` does; the sums of what was answered.
 async fn send(app: &TestApp, events: &[String]) -> BTreeMap<&'static str, u64> {
-    let lines = (axum::http::header::CONTENT_TYPE, "application/x-ndjson");
+    let lines = [(axum::http::header::CONTENT_TYPE, "application/x-ndjson")];
     let mut sums = BTreeMap::new();
     for part in events.chunks(1_000) {
         let body = part.join("\n").into_bytes();
-        let answer = app.post_events(&app.alpha.admin.key, &[lines.clone()], body).await;
+        let answer = app.post_events(&app.alpha.admin.key, &lines, body).await;
         assert_eq!(answer.status, 202, "{}", answer.text());
         for what in ["accepted", "duplicates", "quarantined"] {
             *sums.entry(what).or_default() += answer.json()[what].as_u64().unwrap();
