@@ -35,6 +35,7 @@ mod docs_examples;
 mod doctor;
 mod event_folding;
 mod event_ingestion;
+mod event_quarantine;
 mod field_rules;
 mod filters;
 mod goals;

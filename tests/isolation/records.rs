@@ -24,9 +24,18 @@ pub fn read(record: &Record, kind: ReadKind, id: Uuid) -> String {
         ReadKind::One => format!("{{ r: {}(id: \"{id}\") {{ id }} }}", record.singular),
         ReadKind::Aggregate => format!("{{ r: {}Aggregate {{ count }} }}", record.singular),
         ReadKind::Groups => format!(
-            "{{ r: {}Groups(by: [{{ field: CREATED_AT, bucket: YEAR }}]) {{ nodes {{ count }} }} }}",
-            record.singular
+            "{{ r: {}Groups(by: [{{ field: {}, bucket: YEAR }}]) {{ nodes {{ count }} }} }}",
+            record.singular,
+            born(record).0
         ),
+    }
+}
+
+/// When a row came to be: the value of an order, and the field.
+fn born(record: &Record) -> (&'static str, &'static str) {
+    match record.name {
+        "QuarantinedEvent" => ("RECEIVED_AT", "receivedAt"),
+        _ => ("CREATED_AT", "createdAt"),
     }
 }
 
@@ -71,7 +80,9 @@ pub fn whole_reads(shape: &Shape, ids: &BTreeMap<&'static str, Uuid>) -> Vec<(St
         let Some(entry) = catalogue().read(&field.name) else { continue };
         let arguments = match entry.kind {
             ReadKind::One => format!("(id: \"{}\")", ids[entry.record.name]),
-            ReadKind::Groups => "(by: [{ field: CREATED_AT, bucket: YEAR }])".to_owned(),
+            ReadKind::Groups => {
+                format!("(by: [{{ field: {}, bucket: YEAR }}])", born(entry.record).0)
+            }
             ReadKind::List if entry.record.is_virtual() => {
                 format!("({}first: 1000)", needed(entry.record))
             }
@@ -84,7 +95,7 @@ pub fn whole_reads(shape: &Shape, ids: &BTreeMap<&'static str, Uuid>) -> Vec<(St
             .split_once("key {")
             .map(|(before, rest)| (before, rest.split_once('}').unwrap()))
         {
-            selection = format!("{before}key {{ createdAt }}{after}");
+            selection = format!("{before}key {{ {} }}{after}", born(entry.record).1);
         }
         queries
             .push((field.name.clone(), format!("{{ r: {}{arguments} {selection} }}", field.name)));

@@ -15,5 +15,5 @@ use crate::record::Record;
 
 /// The records of this room, in the order of the schema's documentation.
 pub fn records() -> Vec<&'static Record> {
-    vec![metric::record::record(), series::record::record()]
+    vec![metric::record::record(), series::record::record(), event::quarantine::record::record()]
 }
