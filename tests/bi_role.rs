@@ -176,10 +176,10 @@ async fn installed() -> (TestApp, Installation) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_see_exactly_the_living_rows_of_their_tenants() {
     let (app, mut at) = installed().await;
-    let mut random = Random::new(310);
+    let mut random = Random::new(309);
     let rows = [
-        data::fill(&app, &app.alpha, &mut random, 30).await,
-        data::fill(&app, &app.beta, &mut random, 30).await,
+        data::fill(&app, &app.alpha, &mut random, 60).await,
+        data::fill(&app, &app.beta, &mut random, 60).await,
     ];
     let (alpha, beta) = (at.name("alpha"), at.name("beta"));
     let readers = [at.create("alpha", &alpha, &[]).await, at.create("beta", &beta, &[]).await];
