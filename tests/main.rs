@@ -37,6 +37,7 @@ mod event_data_sets;
 mod event_folding;
 mod event_ingestion;
 mod event_log;
+mod event_quarantine;
 mod field_rules;
 mod filters;
 mod goals;

@@ -254,7 +254,7 @@ both_databases! {
             names,
             [
                 "CompanySize", "CustomerClass", "DealActivityKind", "DealStatus", "Granularity",
-                "InteractionDirection", "InteractionType", "LastYearSource", "LeadStatus", "LeadTemperature", "ReadKind",
+                "InteractionDirection", "InteractionType", "LastYearSource", "LeadStatus", "LeadTemperature", "QuarantineState", "ReadKind",
             ]
         );
         // The schema says the same of each, so that no label is missing and none is left over.

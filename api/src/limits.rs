@@ -222,6 +222,8 @@ pub const EVENTS_WAITING_MAX: usize = 20_000;
 pub const EVENTS_PER_INSERT_MAX: usize = 5_000;
 /// Transactions of events that one node writes at the same time.
 pub const EVENT_WRITERS: usize = 2;
+/// Events of the quarantine that one request decides.
+pub const QUARANTINED_AT_ONCE_MAX: usize = 1_000;
 /// Events that one transaction folds, unless one batch has more.
 pub const EVENTS_PER_FOLD: i64 = 10_000;
 /// Metrics of one question.

@@ -21,6 +21,7 @@ mod m20261122_000011_tenant_export;
 mod m20261122_000012_server_secrets;
 mod m20261122_000013_goals;
 mod m20261122_000014_analytics;
+mod m20261122_000015_quarantine;
 mod m20261122_000016_goals_index;
 pub mod partitions;
 mod table;
@@ -63,6 +64,7 @@ pub fn steps() -> Vec<Step> {
         step!(m20261122_000012_server_secrets),
         step!(m20261122_000013_goals),
         step!(m20261122_000014_analytics),
+        step!(m20261122_000015_quarantine),
         step!(m20261122_000016_goals_index),
     ]
 }

@@ -87,6 +87,14 @@ const OPEN: [Gets; 5] = [Answer; 5];
 /// Whoever names a provider decides who everybody is: nobody does who may not do everything.
 const PROVIDERS: [Gets; 5] =
     [Refused("UNAUTHENTICATED"), Own, Refused("FORBIDDEN"), Refused("FORBIDDEN"), Answer];
+/// Events that were not let in belong to nobody: they are for whoever reaches all.
+const QUARANTINE: [Gets; 5] = [
+    Refused("UNAUTHENTICATED"),
+    Refused("NOT_FOUND"),
+    Refused("FORBIDDEN"),
+    Refused("FORBIDDEN"),
+    Answer,
+];
 const NEVER: [Gets; 5] = [Refused("INVALID"); 5];
 
 /// One line for every root field that no declaration describes. In this order, because the last caller
@@ -221,6 +229,16 @@ pub const CASES: &[Case] = &[
             )
         },
         gets: OF_THE_TENANT,
+    },
+    Case {
+        name: "quarantineReplay",
+        with: |target| format!("(ids: [\"{}\"])", target.records["QuarantinedEvent"]),
+        gets: QUARANTINE,
+    },
+    Case {
+        name: "quarantineDiscard",
+        with: |target| format!("(ids: [\"{}\"])", target.records["QuarantinedEvent"]),
+        gets: QUARANTINE,
     },
     Case {
         name: "notificationMarkRead",

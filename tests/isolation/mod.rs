@@ -131,7 +131,8 @@ pub async fn one_of_each(
     let by_maker = ("user_id", Value::Id(maker.id));
     let audit =
         [("action", "lead.update".into()), ("resource_type", "leads".into()), by_maker.clone()];
-    ids.insert("AuditLog", insert_log(app, tenant, "audit_logs", &audit).await);
+    let born = "created_at";
+    ids.insert("AuditLog", insert_log(app, tenant, ("audit_logs", born), &audit).await);
     let read = [
         ("kind", "personal".into()),
         ("resource", "contacts".into()),
@@ -139,8 +140,17 @@ pub async fn one_of_each(
         ("row_count", Value::Int(1)),
         by_maker,
     ];
-    ids.insert("ReadLog", insert_log(app, tenant, "read_logs", &read).await);
     ids.insert("AnalyticsEvent", event_of(app, tenant, maker).await);
+    ids.insert("ReadLog", insert_log(app, tenant, ("read_logs", born), &read).await);
+    let apart = [
+        ("reason", "malformed".into()),
+        ("detail", "module is missing".into()),
+        ("body", Value::Json(json!({ "id": "3" }))),
+        ("state", "waiting".into()),
+        ("updated_at", Value::Instant(app.app.clock.now())),
+    ];
+    let place = ("quarantined_events", "received_at");
+    ids.insert("QuarantinedEvent", insert_log(app, tenant, place, &apart).await);
     for record in records().filter(|record| !record.is_virtual()) {
         assert!(ids.contains_key(record.name), "{} needs a row here", record.name);
     }
@@ -159,12 +169,17 @@ async fn event_of(app: &TestApp, tenant: &Tenant, maker: &Person) -> Uuid {
     id
 }
 
-async fn insert_log(app: &TestApp, tenant: &Tenant, table: &str, fields: &[Field<'_>]) -> Uuid {
+async fn insert_log(
+    app: &TestApp,
+    tenant: &Tenant,
+    (table, born): (&str, &str),
+    fields: &[Field<'_>],
+) -> Uuid {
     let id = app.app.clock.new_id();
     let own = [
         ("tenant_id", Value::Id(tenant.id)),
         ("id", Value::Id(id)),
-        ("created_at", Value::Instant(app.app.clock.now())),
+        (born, Value::Instant(app.app.clock.now())),
     ];
     let (columns, values): (Vec<&str>, Vec<Value>) = own.iter().chain(fields).cloned().unzip();
     let marks = vec!["?"; columns.len()].join(", ");

@@ -23,5 +23,6 @@ pub fn records() -> Vec<&'static Record> {
         series::record::record(),
         series::snapshots::record(),
         series::values::record(),
+        event::quarantine::record::record(),
     ]
 }

@@ -17,6 +17,7 @@ use super::operation::OperationState;
 use super::rate_limit::RateLimitQuery;
 use super::registered::{RegisteredMutation, RegisteredQuery};
 use crate::analytics::event::graphql::EventMutation;
+use crate::analytics::event::quarantine::graphql::QuarantineMutation;
 use crate::identity::account::graphql::AccountMutation;
 use crate::identity::api_key::graphql::{ApiKeyMutation, ApiKeyQuery};
 use crate::identity::explanation::graphql::ExplanationQuery;
@@ -63,6 +64,7 @@ pub(crate) struct Mutation(
     SignInMutation,
     NotificationMutation,
     EventMutation,
+    QuarantineMutation,
 );
 
 #[derive(MergedSubscription, Default)]

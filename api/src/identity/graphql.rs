@@ -141,7 +141,7 @@ pub(crate) fn somebody<'c>(context: &'c Context<'_>) -> Result<&'c Ctx> {
     }
 }
 
-pub(super) fn read_id(id: &ID, name: &'static str) -> crate::error::Result<Uuid> {
+pub(crate) fn read_id(id: &ID, name: &'static str) -> crate::error::Result<Uuid> {
     Uuid::try_parse(id).map_err(|_not_a_uuid| {
         let message = say("expected an ID (UUID)", "esperava um ID (UUID)");
         Error::invalid_field(name, message)

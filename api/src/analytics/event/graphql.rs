@@ -86,12 +86,22 @@ struct EventResult {
 }
 
 #[derive(Enum, Copy, Clone, PartialEq, Eq)]
-enum EventResultStatus {
+pub(super) enum EventResultStatus {
     Accepted,
     /// An event with this id is in the log.
     Duplicate,
     /// Kept apart, with its reason.
     Quarantined,
+}
+
+impl EventResultStatus {
+    pub(super) fn of(status: Status) -> Self {
+        match status {
+            Status::Accepted => Self::Accepted,
+            Status::Duplicate => Self::Duplicate,
+            Status::Quarantined => Self::Quarantined,
+        }
+    }
 }
 
 impl EventsIngested {
@@ -110,11 +120,7 @@ impl EventResult {
         let (reason, detail) = outcome.reason.unzip();
         Self {
             id: outcome.id,
-            status: match outcome.status {
-                Status::Accepted => EventResultStatus::Accepted,
-                Status::Duplicate => EventResultStatus::Duplicate,
-                Status::Quarantined => EventResultStatus::Quarantined,
-            },
+            status: EventResultStatus::of(outcome.status),
             reason: reason.map(super::Reason::as_str),
             detail,
         }

@@ -15,6 +15,8 @@ use uuid::Uuid;
 use super::{Incoming, Outcome, Refused, Status, store};
 use crate::access::{Permit, Writer};
 use crate::app::App;
+use crate::clock::Clock;
+use crate::db::Conn;
 use crate::error::{Error, Result, say};
 use crate::events::{self, Event, Lane};
 use crate::limits;
@@ -173,39 +175,88 @@ async fn write(
     requests: &[&[Judged]],
 ) -> Result<Vec<Vec<Outcome>>> {
     let clock = &app.clock;
-    let mut claimed: Vec<(String, Uuid)> = Vec::new();
-    let mut by_source: HashMap<&str, (Uuid, &Incoming)> = HashMap::new();
-    let mut months = BTreeMap::new();
-    for incoming in requests.iter().copied().flatten().filter_map(|judged| judged.as_ref().ok()) {
-        by_source.entry(&incoming.id).or_insert_with(|| {
-            let event_id = clock.id_at(incoming.occurred_at);
-            claimed.push((incoming.id.clone(), event_id));
-            let at = incoming.occurred_at;
-            months.insert((at.year(), at.month()), at);
-            (event_id, incoming)
-        });
-    }
-    for at in months.into_values() {
-        app.db.ensure_partition_for("events", at).await?;
-    }
-    let refused: Vec<Refused> = requests
-        .iter()
-        .copied()
-        .flatten()
+    let all = || requests.iter().copied().flatten();
+    let arrivals = Arrivals::of(clock, all());
+    arrivals.make_room(app).await?;
+    let refused: Vec<Refused> = all()
         .filter_map(|judged| judged.as_ref().err().map(|refused| Refused::clone(refused)))
         .collect();
     let conn = app.db.transaction().await?;
-    let mut fresh = store::claim(&conn, writer, claimed).await?;
-    for lane in LANES {
-        let of_lane =
-            by_source.values().filter(|(id, each)| each.lane == lane && fresh.contains(id));
-        let events = of_lane.map(|(id, incoming)| event_of(*id, incoming)).collect();
-        events::append(&conn, writer, clock, lane, events).await?;
-    }
+    let mut fresh = arrivals.enter(&conn, writer, clock).await?;
     store::quarantine(&conn, writer, clock, refused).await?;
     conn.commit().await?;
-    let ids = by_source.into_iter().map(|(source, (id, _))| (source, id)).collect();
-    Ok(requests.iter().map(|events| outcomes(events, &ids, &mut fresh)).collect())
+    Ok(requests.iter().map(|events| arrivals.outcomes(events, &mut fresh)).collect())
+}
+
+/// The good events of one transaction, each source's id once, with the ids that they get if they are
+/// new.
+pub(super) struct Arrivals<'e>(HashMap<&'e str, (Uuid, &'e Incoming)>);
+
+impl<'e> Arrivals<'e> {
+    pub(super) fn of(clock: &Clock, judged: impl Iterator<Item = &'e Judged>) -> Self {
+        let mut by_source = HashMap::new();
+        for incoming in judged.filter_map(|judged| judged.as_ref().ok()) {
+            by_source
+                .entry(incoming.id.as_str())
+                .or_insert_with(|| (clock.id_at(incoming.occurred_at), incoming));
+        }
+        Self(by_source)
+    }
+
+    /// Sees to the months in which the events lie; before the transaction that lets them in.
+    pub(super) async fn make_room(&self, app: &App) -> Result<()> {
+        let times = self.0.values().map(|(_, incoming)| incoming.occurred_at);
+        let months: BTreeMap<_, _> = times.map(|at| ((at.year(), at.month()), at)).collect();
+        for at in months.into_values() {
+            app.db.ensure_partition_for("events", at).await?;
+        }
+        Ok(())
+    }
+
+    /// Appends those that are new, in the transaction of `conn`; their ids.
+    pub(super) async fn enter(
+        &self,
+        conn: &Conn,
+        writer: &Writer,
+        clock: &Clock,
+    ) -> Result<HashSet<Uuid>> {
+        let claimed = self.0.iter().map(|(source, (id, _))| ((*source).to_owned(), *id)).collect();
+        let fresh = store::claim(conn, writer, claimed).await?;
+        for lane in LANES {
+            let of_lane =
+                self.0.values().filter(|(id, each)| each.lane == lane && fresh.contains(id));
+            let events = of_lane.map(|(id, incoming)| event_of(*id, incoming)).collect();
+            events::append(conn, writer, clock, lane, events).await?;
+        }
+        Ok(fresh)
+    }
+
+    /// The events of the log that the sources' ids stand for.
+    pub(super) async fn known(
+        &self,
+        conn: &Conn,
+        writer: &Writer,
+    ) -> Result<HashMap<String, Uuid>> {
+        store::known(conn, writer, self.0.keys().map(|source| (*source).to_owned()).collect()).await
+    }
+
+    /// Of several with one id the first is accepted, and the others are duplicates of it.
+    pub(super) fn outcomes(&self, events: &[Judged], fresh: &mut HashSet<Uuid>) -> Vec<Outcome> {
+        let outcome = |judged: &Judged| match judged {
+            Err(refused) => Outcome {
+                id: refused.id.clone(),
+                status: Status::Quarantined,
+                reason: Some((refused.reason, refused.detail.clone())),
+            },
+            Ok(incoming) => {
+                let is_first =
+                    self.0.get(incoming.id.as_str()).is_some_and(|(id, _)| fresh.remove(id));
+                let status = if is_first { Status::Accepted } else { Status::Duplicate };
+                Outcome { id: Some(incoming.id.clone()), status, reason: None }
+            }
+        };
+        events.iter().map(outcome).collect()
+    }
 }
 
 fn event_of(id: Uuid, incoming: &Incoming) -> Event {
@@ -221,25 +272,4 @@ fn event_of(id: Uuid, incoming: &Incoming) -> Event {
         payload: incoming.payload.clone().into(),
         dimensions: incoming.dimensions.clone().into(),
     }
-}
-
-/// Of several with one id the first is accepted, and the others are duplicates of it.
-fn outcomes(
-    events: &[Judged],
-    ids: &HashMap<&str, Uuid>,
-    fresh: &mut HashSet<Uuid>,
-) -> Vec<Outcome> {
-    let outcome = |judged: &Judged| match judged {
-        Err(refused) => Outcome {
-            id: refused.id.clone(),
-            status: Status::Quarantined,
-            reason: Some((refused.reason, refused.detail.clone())),
-        },
-        Ok(incoming) => {
-            let is_first = ids.get(incoming.id.as_str()).is_some_and(|id| fresh.remove(id));
-            let status = if is_first { Status::Accepted } else { Status::Duplicate };
-            Outcome { id: Some(incoming.id.clone()), status, reason: None }
-        }
-    };
-    events.iter().map(outcome).collect()
 }

@@ -8,6 +8,7 @@ mod decide;
 pub mod graphql;
 pub mod intake;
 pub mod parse;
+pub mod quarantine;
 mod redact;
 pub mod service;
 mod store;

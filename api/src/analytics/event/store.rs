@@ -1,6 +1,6 @@
 //! Rows of `event_ids` and `quarantined_events`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Refused;
 use crate::access::Permit;
 use crate::clock::Clock;
-use crate::db::{Conn, List, Lists, Value};
+use crate::db::{Conn, List, Lists, Statement, Value};
 use crate::error::Result;
 
 /// Takes the ids that sources gave their events; those of `ids` that were free. In the order of the
@@ -31,6 +31,23 @@ pub(super) async fn claim(
     };
     let rows = conn.insert_lists(permit, lists).await?;
     rows.iter().map(|row| row.required_id(0)).collect()
+}
+
+/// The events that sources' ids stand for.
+pub(super) async fn known(
+    conn: &Conn,
+    permit: &impl Permit,
+    sources: Vec<String>,
+) -> Result<HashMap<String, Uuid>> {
+    let dialect = conn.dialect();
+    let sql = format!(
+        "SELECT id, event_id FROM event_ids WHERE tenant_id = {} AND {}",
+        dialect.placeholder(1),
+        dialect.in_list("id", &dialect.placeholder(2))
+    );
+    let values = vec![Value::Id(permit.tenant_id()), Value::Texts(sources)];
+    let rows = conn.rows(permit, &Statement::new(sql, values)).await?;
+    rows.iter().map(|row| Ok((row.text(0)?.unwrap_or_default(), row.required_id(1)?))).collect()
 }
 
 /// Keeps events apart. One that comes again as it was is there already.
