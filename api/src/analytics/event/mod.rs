@@ -1,7 +1,7 @@
 //! Events from outside (ingestão de eventos): let in, kept apart with a reason, or known already.
 //!
-//! The way of an event: its bytes are read ([`parse`]), it is looked at ([`decide`]), personal data in
-//! free text is taken out ([`redact`]), and it waits for the next insert of its tenant ([`intake`]).
+//! The way of an event: its bytes are read (`parse`), it is looked at (`decide`), personal data in
+//! free text is taken out (`redact`), and it waits for the next insert of its tenant (`intake`).
 //! A caller hears of an event only when what became of it is committed.
 
 mod decide;
