@@ -12,6 +12,7 @@ use pulso::record::{Kind, Record};
 use serde_json::{Map, Value as Json, json};
 use uuid::Uuid;
 
+use crate::support::data::time_of;
 use crate::support::{TestApp, both_databases};
 
 /// Everything, with rules for some fields of one resource.
@@ -68,7 +69,7 @@ fn uses(record: &'static Record, field: &'static Field) -> Vec<String> {
         uses.push(format!("{{ {plural}(filter: {filter}) {{ totalCount }} }}"));
         uses.push(format!("{{ {plural}(filter: {{ not: {filter} }}) {{ nodes {{ id }} }} }}"));
         uses.push(format!("{{ {singular}Aggregate(filter: {filter}) {{ count }} }}"));
-        let groups = "by: [{ field: CREATED_AT }]";
+        let groups = format!("by: [{{ field: {} }}]", time_of(record).enum_name());
         uses.push(format!("{{ {singular}Groups({groups}, filter: {filter}) {{ totalCount }} }}"));
     }
     if field.sort {
@@ -86,8 +87,9 @@ fn uses(record: &'static Record, field: &'static Field) -> Vec<String> {
     if field.filter && field.kind.has_extremes() {
         uses.push(format!("{{ {singular}Aggregate {{ max {{ {name} }} }} }}"));
         uses.push(format!("{{ {singular}Aggregate {{ min {{ {name} }} }} }}"));
-        let by = "by: [{ field: CREATED_AT, bucket: YEAR }]";
-        if name != "createdAt" {
+        let time = time_of(record);
+        let by = format!("by: [{{ field: {}, bucket: YEAR }}]", time.enum_name());
+        if name != time.name {
             let having = format!("having: {{ max: {{ {name}: {{ gt: {} }} }} }}", literal(field));
             uses.push(format!("{{ {singular}Groups({by}, {having}) {{ totalCount }} }}"));
             let order = format!("orderBy: [{{ by: MIN, field: {upper} }}]");

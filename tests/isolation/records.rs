@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 
 use pulso::graphql::catalogue;
 
-use pulso::record::declare::{Field, OwnerPath};
+use pulso::record::Record;
+use pulso::record::declare::OwnerPath;
 use pulso::record::operation::ReadKind;
-use pulso::record::{Kind, Record};
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::shape::Shape;
 use super::{ask, betrays, code, everywhere, marks, one_of_each, records, words};
+use crate::support::data::time_of;
 use crate::support::{TestApp, both_databases};
 
 pub const READS: [ReadKind; 4] =
@@ -30,13 +31,6 @@ pub fn read(record: &Record, kind: ReadKind, id: Uuid) -> String {
             time_of(record).enum_name()
         ),
     }
-}
-
-/// The instant by which a record's rows are grouped.
-fn time_of(record: &Record) -> &Field {
-    let mut groups = record.fields.iter().filter(|field| field.group);
-    let time = groups.find(|field| matches!(field.kind, Kind::Instant));
-    time.unwrap_or_else(|| panic!("{} is grouped by no instant", record.name))
 }
 
 /// How many rows an answer of [`read`] tells of.

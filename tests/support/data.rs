@@ -117,6 +117,13 @@ pub fn records() -> Vec<&'static Record> {
     records
 }
 
+/// The instant by which a record's rows are grouped.
+pub fn time_of(record: &Record) -> &Field {
+    let mut groups = record.fields.iter().filter(|field| field.group);
+    let time = groups.find(|field| matches!(field.kind, Kind::Instant));
+    time.unwrap_or_else(|| panic!("{} is grouped by no instant", record.name))
+}
+
 /// Puts `count` random rows into every table of a tenant; all its rows, old ones too.
 pub async fn fill(app: &TestApp, tenant: &Tenant, random: &mut Random, count: usize) -> Data {
     let mut data = Data(BTreeMap::new());
