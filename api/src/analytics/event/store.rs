@@ -2,12 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::Refused;
 use crate::access::Permit;
-use crate::clock::Clock;
+use crate::clock::{Clock, id_of};
 use crate::db::{Conn, List, Lists, Statement, Value};
 use crate::error::Result;
 
@@ -84,15 +83,7 @@ pub(super) async fn quarantine(
     conn.insert_lists(permit, lists).await.map(drop)
 }
 
-/// A digest of what came and what is wrong with it (a UUID of version 8).
+/// Names what came and what is wrong with it.
 fn row_id(refused: &Refused, body: &str) -> Uuid {
-    let mut hasher = Sha256::new();
-    hasher.update(refused.reason.as_str());
-    hasher.update([0]);
-    hasher.update(body);
-    let mut bytes = [0_u8; 16];
-    for (slot, byte) in bytes.iter_mut().zip(hasher.finalize()) {
-        *slot = byte;
-    }
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    id_of(&[refused.reason.as_str().as_bytes(), body.as_bytes()])
 }

@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value as Json};
-use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use super::grain::Grain;
 use super::state::{Distinct, Extreme, Latest, Mismatch, Sketch, State, Total};
 use crate::analytics::metric::{Aggregation, Folded, Measure, Metric, Source};
+use crate::clock::id_of;
 
 /// An event as the log has it.
 #[derive(Debug, Clone)]
@@ -154,26 +154,13 @@ impl Folds {
 /// Names a metric and its dimension values (a UUID of version 8): the same in every process.
 pub fn series_id(metric: &str, dimensions: &Map<String, Json>) -> Uuid {
     // Keys come in the order in which the metric declares them.
-    digest(&[metric.as_bytes(), Json::Object(dimensions.clone()).to_string().as_bytes()])
+    id_of(&[metric.as_bytes(), Json::Object(dimensions.clone()).to_string().as_bytes()])
 }
 
 /// The id of a bucket's row.
 pub fn snapshot_id(place: &Place) -> Uuid {
     let seconds = place.starts_at.timestamp().to_be_bytes();
-    digest(&[place.series_id.as_bytes(), place.grain.as_str().as_bytes(), &seconds])
-}
-
-fn digest(parts: &[&[u8]]) -> Uuid {
-    let mut hasher = Sha256::new();
-    for part in parts {
-        hasher.update(part);
-        hasher.update([0]);
-    }
-    let mut bytes = [0_u8; 16];
-    for (slot, byte) in bytes.iter_mut().zip(hasher.finalize()) {
-        *slot = byte;
-    }
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    id_of(&[place.series_id.as_bytes(), place.grain.as_str().as_bytes(), &seconds])
 }
 
 /// The values of the metric's own dimensions; what an event does not say is left out.

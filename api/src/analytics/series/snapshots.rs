@@ -7,13 +7,13 @@ use std::sync::LazyLock;
 use async_graphql_value::ConstValue;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
-use sha2::{Digest as _, Sha256};
 
 use super::answer;
 use super::ask::Ask;
 use super::record::GRANULARITY;
 use crate::access::Resource;
 use crate::analytics::metric::catalogue::METRICS;
+use crate::clock::id_of;
 use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
 use crate::error::{Error, Result, say};
@@ -129,18 +129,12 @@ fn row(
     (keys, (metrics, events)): (String, Part),
 ) -> Result<Vec<Value>> {
     let granularity = ask.granularity.as_str();
-    let mut hasher = Sha256::new();
-    for part in [scope, granularity, ask.zone.name(), keys.as_str()] {
-        hasher.update(part);
-        hasher.update([0]);
-    }
-    hasher.update(start.timestamp().to_be_bytes());
-    let mut bytes = [0_u8; 16];
-    for (slot, byte) in bytes.iter_mut().zip(hasher.finalize()) {
-        *slot = byte;
-    }
+    let seconds = start.timestamp().to_be_bytes();
+    let named = [scope, granularity, ask.zone.name(), keys.as_str()].map(str::as_bytes);
+    let [scope_name, size, zone, keys_text] = named;
+    let id = id_of(&[scope_name, size, zone, keys_text, &seconds]);
     Ok(vec![
-        Value::Id(uuid::Builder::from_custom_bytes(bytes).into_uuid()),
+        Value::Id(id),
         Value::from(scope),
         Value::from(granularity),
         Value::Instant(start),

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use async_graphql_value::ConstValue;
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::ask::{Arguments, Ask};
@@ -11,6 +10,7 @@ use super::merge::{LastYear, Line, Page};
 use super::ranking::READS;
 use super::{fill, merge};
 use crate::access::{FieldRule, Resource};
+use crate::clock::id_of;
 use crate::crm::company;
 use crate::ctx::Ctx;
 use crate::db::{Conn, NullOf, Value};
@@ -259,17 +259,9 @@ fn summary_row(page: &Page, ask: &Ask, as_of: chrono::DateTime<chrono::Utc>) -> 
     ]
 }
 
-/// The same for the same seller, customer, year and month (a UUID of version 8), so that clients
-/// that keep rows by id never mix two months.
+/// The same for the same seller, customer, year and month, so that clients that keep rows by id never
+/// mix two months.
 fn row_id(line: &Line, ask: &Ask) -> Uuid {
-    let mut hasher = Sha256::new();
-    hasher.update(line.seller.as_bytes());
-    hasher.update(line.customer.as_bytes());
-    hasher.update(ask.year.to_be_bytes());
-    hasher.update(ask.month.to_be_bytes());
-    let mut bytes = [0_u8; 16];
-    for (slot, byte) in bytes.iter_mut().zip(hasher.finalize()) {
-        *slot = byte;
-    }
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    let (year, month) = (ask.year.to_be_bytes(), ask.month.to_be_bytes());
+    id_of(&[line.seller.as_bytes(), line.customer.as_bytes(), &year, &month])
 }
