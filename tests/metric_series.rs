@@ -161,6 +161,7 @@ both_databases! {
     async fn minutes_show_what_happened_just_now(app: TestApp) {
         let key = &app.alpha.admin.key;
         let events = json!([
+            event("0", "ticket.created", "2026-03-10T11:50:00Z", json!({})),
             event("1", "ticket.created", "2026-03-10T11:58:10Z", json!({})),
             event("2", "ticket.created", "2026-03-10T11:58:50Z", json!({})),
         ]);
@@ -172,6 +173,10 @@ both_databases! {
             ("2026-03-10T11:58:00Z".to_owned(), json!(2.0)),
             ("2026-03-10T11:59:00Z".to_owned(), json!(0.0)),
         ]);
+        // What came earlier in the same quarter of an hour counts once.
+        let rows = app.series(key, r#"metrics: ["backlog"], from: "2026-03-10T11:57:30Z", granularity: REALTIME"#).await;
+        let open: Vec<Json> = points(&rows).into_iter().map(|(_, value)| value).collect();
+        assert_eq!(open, [json!(1.0), json!(3.0), json!(3.0)]);
     }
 
     async fn the_crms_own_events_count_too(app: TestApp) {

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
@@ -75,10 +77,7 @@ pub(super) async fn answer(ctx: &Ctx, conn: &Conn, ask: &Ask) -> Result<Answer> 
         let of_balances =
             places.iter().filter(|(_, (metric, _))| balances.contains(&metric.as_str()));
         let ids: Vec<Uuid> = of_balances.map(|(id, _)| *id).collect();
-        // Whole days from the beginning, and then the rest of the last one.
-        let day = Grain::Day.start_of(start, zone);
-        let before = [(Grain::Day, None, day), (Grain::Quarter, Some(day), start)];
-        for span in before {
+        for span in before(start, zone) {
             for snapshot in rollup::snapshots_of(conn, &reader, ids.clone(), span).await? {
                 if let Some((metric, key)) = places.get(&snapshot.place.series_id) {
                     lines.open(metric, key, &snapshot)?;
@@ -91,10 +90,34 @@ pub(super) async fn answer(ctx: &Ctx, conn: &Conn, ask: &Ask) -> Result<Answer> 
     Ok(Answer { frame, series })
 }
 
+/// What there is before an instant, each part once: whole days, quarters of an hour, and minutes where
+/// a bucket of theirs begins inside a quarter.
+fn before(start: DateTime<Utc>, zone: Tz) -> Vec<(Grain, Option<DateTime<Utc>>, DateTime<Utc>)> {
+    let quarter = Grain::Quarter.start_of(start, zone);
+    let day = Grain::Day.start_of(start, zone);
+    if day == start {
+        return vec![(Grain::Day, None, start)];
+    }
+    let mut spans = Vec::new();
+    let mut from = None;
+    // A day that began beside the quarters shares one with the day before it.
+    if Grain::Quarter.start_of(day, zone) == day {
+        spans.push((Grain::Day, None, day));
+        from = Some(day);
+    }
+    spans.push((Grain::Quarter, from, quarter));
+    if quarter < start {
+        spans.push((Grain::Minute, Some(quarter), start));
+    }
+    spans
+}
+
 /// Minutes are kept for two days: an older one would be an empty bucket that was not empty.
 fn check_minutes(ctx: &Ctx, ask: &Ask, frame: &Frame) -> Result<()> {
     let from = ctx.now() - folder::MINUTES_KEPT;
-    let too_early = frame.starts.first().is_some_and(|start| *start < from);
+    // A balance is made of the minutes of its first quarter too.
+    let first = frame.starts.first().map(|start| Grain::Quarter.start_of(*start, ask.zone));
+    let too_early = first.is_some_and(|start| start < from);
     if ask.granularity == Granularity::Realtime && too_early {
         return Err(Error::invalid_field(
             "from",
