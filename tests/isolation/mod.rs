@@ -122,7 +122,7 @@ pub async fn one_of_each(
                 let field = record.fields.iter().find(|field| field.column == column).unwrap();
                 input[&field.name] = json!(maker.id);
             }
-            OwnerPath::Everybody => {}
+            OwnerPath::Everybody | OwnerPath::Nobody => {}
             OwnerPath::Through(other) => panic!("{}: the way through {other}", record.name),
         }
         ids.insert(record.name, app.create(&tenant.admin.key, record.name, input).await);

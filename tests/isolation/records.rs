@@ -243,6 +243,7 @@ both_databases! {
         let own = app.key_with(alpha, alpha.comercial.id, everywhere("own")).await;
         for record in records().filter(|record| !record.is_virtual()) {
             let everybody = matches!(record.owner, OwnerPath::Everybody);
+            let nobody = matches!(record.owner, OwnerPath::Nobody);
             for kind in READS {
                 let query = read(record, kind, others[record.name]);
                 let answer = app.graphql(&own, &query, json!({})).await;
@@ -251,10 +252,16 @@ both_databases! {
                 } else if kind == ReadKind::One {
                     assert_eq!(code(&answer), Some("NOT_FOUND"), "{query}");
                     let query = read(record, kind, mine[record.name]);
-                    assert_eq!(told(kind, &app.graphql(&own, &query, json!({})).await), 1, "{query}");
+                    let answer = app.graphql(&own, &query, json!({})).await;
+                    let seen = if nobody { 0 } else { told(kind, &answer) };
+                    assert_eq!(seen, i64::from(!nobody), "{query}");
+                    assert_eq!(code(&answer), nobody.then_some("NOT_FOUND"), "{query}");
                 } else {
                     // The row itself, and the lead that its interaction needed.
-                    let expected = if record.name == "Lead" { 2 } else { 1 };
+                    let expected = match record.name {
+                        "Lead" => 2,
+                        _ => i64::from(!nobody),
+                    };
                     assert_eq!(told(kind, &answer), expected, "{query}\n{answer:#}");
                 }
             }

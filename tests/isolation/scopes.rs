@@ -25,7 +25,7 @@ both_databases! {
         let team = app.key_with(alpha, alpha.manager.id, reading_all("team")).await;
         for record in changeable() {
             let owner = match record.owner {
-                OwnerPath::Everybody | OwnerPath::Column("id") => continue,
+                OwnerPath::Everybody | OwnerPath::Nobody | OwnerPath::Column("id") => continue,
                 OwnerPath::Through(_) => "leadId",
                 OwnerPath::Column(column) => {
                     record.fields.iter().find(|field| field.column == column).unwrap().name.as_str()

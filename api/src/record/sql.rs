@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::access::RowRule;
 use crate::db::{Dialect, Statement, Value};
 
-use super::declare::{Record, RelationKind, Way};
+use super::declare::{OwnerPath, Record, RelationKind, Way};
 
 /// A statement being written.
 pub struct Sql {
@@ -69,8 +69,11 @@ pub fn row_rule(sql: &mut Sql, record: &Record, alias: &str, rule: &RowRule) -> 
     }
 }
 
-/// `None` where rows belong to nobody in particular.
+/// `None` where rows are everybody's.
 fn owner_rule(sql: &mut Sql, record: &Record, alias: &str, owners: &[Uuid]) -> Option<String> {
+    if matches!(record.owner, OwnerPath::Nobody) {
+        return Some("FALSE".to_owned());
+    }
     match record.owner.way()? {
         Way::Column(column) => {
             let placeholder = sql.bind(Value::Ids(owners.to_vec()));

@@ -172,6 +172,8 @@ impl Found {
 pub enum OwnerPath {
     /// Belongs to nobody in particular: any scope reads it.
     Everybody,
+    /// Belongs to the tenant as a whole: only whoever reaches all rows reads it.
+    Nobody,
     Column(&'static str),
     /// Through a to-one relation, by its GraphQL name.
     Through(&'static str),
@@ -197,7 +199,7 @@ pub enum Way {
 impl OwnerPath {
     pub fn way(self) -> Option<Way> {
         match self {
-            Self::Everybody => None,
+            Self::Everybody | Self::Nobody => None,
             Self::Column(column) => Some(Way::Column(column)),
             Self::Through(relation) => Some(Way::Through(relation)),
         }

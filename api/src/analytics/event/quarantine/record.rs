@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use entity::quarantined_event::{Column, Entity};
 
 use crate::access::Resource;
-use crate::record::declare::field;
+use crate::record::declare::{OwnerPath, field};
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Kind, Record, declare};
 
@@ -42,6 +42,7 @@ pub fn record() -> &'static Record {
 fn declaration() -> Record {
     declare::<Entity>("QuarantinedEvent", "quarantinedEvent", "quarantinedEvents", Resource::Events)
         .about("An event that was not let in, and why (evento em quarentena).")
+        .owned_by(OwnerPath::Nobody)
         .ordered_by("receivedAt", true)
         .field(field(Column::Id, Kind::Id).filter().read_only())
         .field(field(Column::ReceivedAt, Kind::Instant).filter().sort().group().read_only())
