@@ -267,6 +267,7 @@ fn entities() -> BTreeMap<String, BTreeSet<String>> {
         shape::<entity::tenant::Entity>(),
         shape::<entity::tenant_tombstone::Entity>(),
         shape::<entity::fold_head::Entity>(),
+        shape::<entity::custom_metric::Entity>(),
         shape::<entity::metric_series::Entity>(),
         shape::<entity::snapshot::Entity>(),
         shape::<entity::event_failure::Entity>(),

@@ -174,7 +174,7 @@ async fn compare(app: &TestApp, lines: &[Line], zone: Tz, granularity: &str, met
 
 /// Every bucket as it is kept.
 async fn snapshots(app: &TestApp) -> Vec<String> {
-    let sql = "SELECT grain || ' ' || state || ' ' || CAST(revision AS text) FROM snapshots \
+    let sql = "SELECT grain || ' ' || buckets || ' ' || CAST(revision AS text) FROM snapshots \
                WHERE tenant_id = ? ORDER BY id";
     let rows = app.read_sql(&app.alpha, sql, Vec::new()).await;
     rows.iter().map(|row| row.text(0).unwrap().unwrap()).collect()

@@ -3,7 +3,7 @@
 
 use pulso::access::SystemHandle;
 use pulso::analytics::rollup::{folder, verify};
-use pulso::db::{Statement, Value};
+use pulso::db::{Statement, Value, migrate};
 use serde_json::{Value as Json, json};
 
 use crate::support::ingesting::event;
@@ -111,10 +111,12 @@ both_databases! {
         // Events that wait are no difference.
         app.ingest(key, &json!([resolved("3", "2026-03-10T11:00:00Z", 10)])).await;
         agrees(&app).await;
-        change(&app, "UPDATE snapshots SET state = 'c|7' WHERE tenant_id = ? AND grain = 'hour' \
-            AND state = 'c|1' AND starts_at = (SELECT max(starts_at) FROM snapshots WHERE grain = 'hour')").await;
+        change(&app, "UPDATE snapshots SET buckets = replace(buckets, 'c|1', 'c|7') WHERE tenant_id = ? AND grain = 'hour' \
+            AND buckets LIKE '% c|1' AND starts_at = (SELECT max(starts_at) FROM snapshots WHERE grain = 'hour')").await;
         let report = verify::verify(&app.app, app.alpha.id).await.unwrap();
         assert!(report.wrong > 0 && report.findings[0].starts_with("hour"), "{report:?}");
+        // The number beside the buckets counts too.
+        assert!(report.findings.iter().any(|finding| finding.contains("a row whose events")), "{report:?}");
     }
 
     async fn a_batch_without_all_of_its_events_waits_and_says_why(app: TestApp) {
@@ -131,6 +133,25 @@ both_databases! {
         assert_eq!(app.fold().await, 1);
         app.app.clock.advance(chrono::TimeDelta::minutes(1));
         assert!(folder::fold_all(&app.app).await.is_err());
+    }
+
+    async fn a_change_of_how_rows_are_kept_makes_them_anew(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        let events = json!([resolved("1", "2026-03-10T11:00:00Z", 10), resolved("2", "2026-03-09T11:00:00Z", 20),
+            resolved("3", "2026-03-10T11:00:00Z", "soon")]);
+        app.ingest(key, &events).await;
+        app.fold().await;
+        let before = agrees(&app).await;
+        let db = app.database.db.migration_connection();
+        let names: Vec<&str> = migration::steps().iter().map(|step| step.name).collect();
+        let later = names.iter().skip_while(|name| !name.ends_with("snapshot_rows")).count();
+        migrate::down(&db, u32::try_from(later).unwrap()).await.unwrap();
+        migrate::up(&db).await.unwrap();
+        assert_eq!(one(&app, "SELECT CAST(count(*) AS text) FROM snapshots WHERE tenant_id = ?").await, "0");
+        app.fold().await;
+        assert_eq!(agrees(&app).await, before);
+        let failed = one(&app, "SELECT CAST(count(*) AS text) FROM event_failures WHERE tenant_id = ?").await;
+        assert_eq!(failed, "1");
     }
 
     async fn minutes_go_after_two_days_and_hours_stay(app: TestApp) {

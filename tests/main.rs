@@ -28,6 +28,7 @@ mod clients;
 mod config;
 mod connections;
 mod cost;
+mod custom_metrics;
 mod deletion;
 mod demo;
 mod dialect;

@@ -257,23 +257,25 @@ fn as_markdown(metric: &Metric) -> String {
     let code = |text: &str| format!("`{text}`");
     let source = |source: &Source| {
         let sign = if source.sign < 0 { "less " } else { "" };
-        let only = source.only.map(|(field, text)| format!(" where `{field}` is `{text}`"));
+        let only =
+            source.only.as_ref().map(|(field, text)| format!(" where `{field}` is `{text}`"));
         format!("{sign}`{}`{}", source.event_type, only.unwrap_or_default())
     };
     let (how, made_of) = match &metric.measure {
         Measure::Folded(folded) => {
             let sources: Vec<String> = folded.sources.iter().map(source).collect();
-            let value = folded.value.map(|field| format!("`{field}` of ")).unwrap_or_default();
+            let value =
+                folded.value.as_ref().map(|field| format!("`{field}` of ")).unwrap_or_default();
             (folded.aggregation.as_str(), format!("{value}{}", sources.join(", ")))
         }
         Measure::Ratio { numerator, denominator, times } => {
             let times = if *times == 1.0 { String::new() } else { format!(" x {times}") };
-            ("ratio", format!("`{numerator}` / `{denominator}`{times}"))
+            ("ratio", format!("`{}` / `{}`{times}", numerator.name, denominator.name))
         }
     };
     let dimensions: Vec<String> = metric.dimensions().into_iter().map(code).collect();
     let dimensions = if dimensions.is_empty() { "-".to_owned() } else { dimensions.join(", ") };
-    let (name, label, unit) = (metric.name, metric.label_en, metric.unit);
+    let Metric { name, label_en: label, unit, .. } = metric;
     format!("| `{name}` | {label} | {unit} | {how} | {made_of} | {dimensions} |")
 }
 
@@ -282,7 +284,7 @@ fn the_document_lists_every_metric() {
     let document = std::fs::read_to_string(root().join("docs/analytics.md")).unwrap();
     let documented: Vec<&str> =
         document.lines().filter(|line| line.matches('|').count() == 7).skip(2).collect();
-    let declared: Vec<String> = METRICS.iter().map(as_markdown).collect();
+    let declared: Vec<String> = METRICS.iter().map(|metric| as_markdown(metric)).collect();
     assert_eq!(
         documented,
         declared,

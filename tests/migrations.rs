@@ -38,7 +38,7 @@ fn step_names() -> Vec<String> {
 
 /// One row for every table, parents first: columns, and values in which `{id}` is one id for all of
 /// them and `{now}` an instant. What is left out is nullable or has a default.
-const ROWS: [(&str, &str, &str); 44] = [
+const ROWS: [(&str, &str, &str); 45] = [
     (
         "tenants",
         "id, slug, name, created_at, updated_at",
@@ -159,14 +159,19 @@ const ROWS: [(&str, &str, &str); 44] = [
     ),
     ("fold_heads", "tenant_id, id, time_zone, updated_at", "{id}, 'events', 'UTC', {now}"),
     (
+        "custom_metrics",
+        "tenant_id, id, name, label, aggregation, state, created_at, updated_at",
+        "{id}, {id}, 'refunds', 'Refunds', 'count', 'ready', {now}, {now}",
+    ),
+    (
         "metric_series",
         "tenant_id, id, metric, dimensions, created_at",
         "{id}, {id}, 'tickets_created', '{}', {now}",
     ),
     (
         "snapshots",
-        "tenant_id, id, series_id, grain, starts_at, events, state, revision, updated_at",
-        "{id}, {id}, {id}, 'hour', {now}, 1, 'c|1', 1, {now}",
+        "tenant_id, id, series_id, grain, starts_at, events, buckets, revision, updated_at",
+        "{id}, {id}, {id}, 'hour', {now}, 1, '0 c|1', 1, {now}",
     ),
     (
         "event_failures",

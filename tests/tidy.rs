@@ -59,6 +59,7 @@ const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
     ("api/src/access/mod.rs", "where it is offered"),
     ("api/src/access/permit.rs", "where it is made"),
     ("api/src/analytics/rollup/folder.rs", "every tenant's events are folded, for no caller"),
+    ("api/src/analytics/rollup/history.rs", "as the folder"),
     ("api/src/analytics/rollup/store/log.rs", "as the folder"),
     ("api/src/analytics/rollup/store/snapshots.rs", "minutes that are over go, whosever they are"),
     ("api/src/analytics/rollup/verify.rs", "the operator verifies at the command line"),

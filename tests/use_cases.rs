@@ -253,8 +253,9 @@ both_databases! {
         assert_eq!(
             names,
             [
-                "CompanySize", "CustomerClass", "DealActivityKind", "DealStatus", "Granularity",
-                "InteractionDirection", "InteractionType", "LastYearSource", "LeadStatus", "LeadTemperature", "QuarantineState", "ReadKind",
+                "CompanySize", "CustomMetricState", "CustomerClass", "DealActivityKind", "DealStatus",
+                "Granularity",
+                "InteractionDirection", "InteractionType", "LastYearSource", "LeadStatus", "LeadTemperature", "MetricAggregation", "QuarantineState", "ReadKind",
             ]
         );
         // The schema says the same of each, so that no label is missing and none is left over.

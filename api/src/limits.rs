@@ -226,6 +226,8 @@ pub const EVENT_WRITERS: usize = 2;
 pub const QUARANTINED_AT_ONCE_MAX: usize = 1_000;
 /// Events that one transaction folds, unless one batch has more.
 pub const EVENTS_PER_FOLD: i64 = 10_000;
+/// Metrics that a tenant may have of its own.
+pub const CUSTOM_METRICS_MAX: usize = 200;
 /// Metrics of one question.
 pub const SERIES_METRICS_MAX: usize = 20;
 /// Buckets of time of one question.

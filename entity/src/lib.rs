@@ -11,6 +11,7 @@ pub mod audit_log;
 pub mod audit_seal;
 pub mod company;
 pub mod contact;
+pub mod custom_metric;
 pub mod customer_goal;
 pub mod deal;
 pub mod deal_activity;

@@ -1,4 +1,4 @@
-//! `snapshots`: what a series came to in a bucket of time.
+//! `snapshots`: what a series came to in buckets of time that are next to each other.
 
 use sea_orm::entity::prelude::*;
 
@@ -14,9 +14,9 @@ pub struct Model {
     pub grain: String,
     pub starts_at: DateTimeUtc,
     pub events: i64,
-    /// State that merges, in its one text.
+    /// State that merges by seconds from the start, in its one text.
     #[sea_orm(column_type = "Text")]
-    pub state: String,
+    pub buckets: String,
     pub revision: i64,
     pub updated_at: DateTimeUtc,
 }

@@ -194,6 +194,7 @@ fn random_row(
             "order_id" => Value::Text(format!("order-{number}")),
             "year" => Value::Int(i64::try_from(1_900 + number).unwrap()),
             "slug" => Value::Text(format!("slug-{number}")),
+            "name" if record.name == "CustomMetric" => Value::Text(format!("metric_{number}")),
             "cnpj" if random.chance(60) => Value::Text(format!("{number:014}")),
             "cnpj" => Value::Null(NullOf::Text),
             "email" => {

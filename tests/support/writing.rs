@@ -309,6 +309,8 @@ impl TestApp {
                 let customer = self.create(&tenant.admin.key, "Company", company).await;
                 json!({ "year": 2026, "customerId": customer, "amount": "1000.00" })
             }
+            "CustomMetric" => json!({ "name": format!("m{number}"), "label": "Devoluções",
+                "aggregation": "COUNT", "sources": [{ "eventType": "order.refunded" }] }),
             "User" => json!({ "fullName": "Maria de Souza" }),
             "OrgUnit" => json!({ "name": "Filial" }),
             other => panic!("{other} needs the least it is created from"),

@@ -18,9 +18,9 @@ const SERIES_SHOWN: usize = 10;
 
 /// Dashboards by the name of their file.
 pub fn dashboards() -> BTreeMap<String, Json> {
-    let mut scopes: BTreeMap<&str, Vec<&'static Metric>> = BTreeMap::new();
-    for metric in METRICS {
-        scopes.entry(metric.scope).or_default().push(metric);
+    let mut scopes: BTreeMap<&str, Vec<&Metric>> = BTreeMap::new();
+    for metric in METRICS.iter() {
+        scopes.entry(&metric.scope).or_default().push(metric);
     }
     scopes
         .into_iter()
@@ -30,7 +30,7 @@ pub fn dashboards() -> BTreeMap<String, Json> {
         .collect()
 }
 
-fn dashboard(scope: &str, metrics: &[&'static Metric]) -> Json {
+fn dashboard(scope: &str, metrics: &[&Metric]) -> Json {
     let mut panels = Vec::new();
     for metric in metrics {
         panels.push(panel(metric, &Split::None, panels.len()));
@@ -64,7 +64,7 @@ enum Split<'a> {
 
 fn panel(metric: &Metric, split: &Split<'_>, place: usize) -> Json {
     let (title, more) = match split {
-        Split::None => (metric.label_en.to_owned(), String::new()),
+        Split::None => (metric.label_en.clone(), String::new()),
         Split::By(dimension) => (
             format!("{} by {}", metric.label_en, dimension.replace('_', " ")),
             format!(
@@ -181,7 +181,7 @@ fn annotation() -> Json {
 
 /// As Grafana calls it.
 fn unit(metric: &Metric) -> &'static str {
-    match metric.unit {
+    match metric.unit.as_str() {
         "s" => "s",
         "%" => "percent",
         _ => "short",

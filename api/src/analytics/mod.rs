@@ -20,6 +20,7 @@ pub fn records() -> Vec<&'static Record> {
     vec![
         log::record::record(),
         metric::record::record(),
+        metric::custom::record::record(),
         series::record::record(),
         series::snapshots::record(),
         series::values::record(),

@@ -2,75 +2,83 @@
 //! the folding of events and every question read the same declaration.
 
 pub mod catalogue;
+pub mod custom;
 pub mod record;
 
+use std::sync::Arc;
+
+pub use catalogue::Catalogue;
+
 /// A number that is made of events.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Metric {
     /// Its name in questions: `tickets_created`.
-    pub name: &'static str,
-    pub label_en: &'static str,
-    pub label_pt: &'static str,
+    pub name: String,
+    pub label_en: String,
+    pub label_pt: String,
     /// `1` for counts, `s` for seconds, `%`, `pt` for points.
-    pub unit: &'static str,
+    pub unit: String,
     /// What it is about: ticket, conversation, channel, agent, …
-    pub scope: &'static str,
+    pub scope: String,
     pub measure: Measure,
 }
 
 impl Metric {
     /// The folded metrics that it is read from, the numerator first.
-    pub fn parts(&self) -> Vec<(&'static str, &'static Folded)> {
-        let part = |name: &str| catalogue::find(name).and_then(Self::folded);
+    pub fn parts(&self) -> Vec<&Folded> {
         match &self.measure {
-            Measure::Folded(_) => part(self.name).into_iter().collect(),
+            Measure::Folded(folded) => vec![folded],
             Measure::Ratio { numerator, denominator, .. } => {
-                [part(numerator), part(denominator)].into_iter().flatten().collect()
+                [numerator, denominator].into_iter().flat_map(|part| part.folded()).collect()
             }
         }
     }
 
     /// What divides all of its parts.
-    pub fn dimensions(&self) -> Vec<&'static str> {
+    pub fn dimensions(&self) -> Vec<&str> {
         let parts = self.parts();
         let Some((first, others)) = parts.split_first() else { return Vec::new() };
-        let in_all =
-            |name: &&'static str| others.iter().all(|(_, part)| part.dimensions.contains(name));
-        first.1.dimensions.iter().copied().filter(|name| in_all(name)).collect()
+        let in_all = |name: &String| others.iter().all(|part| part.dimensions.contains(name));
+        first.dimensions.iter().filter(|name| in_all(name)).map(String::as_str).collect()
     }
 
-    fn folded(&'static self) -> Option<(&'static str, &'static Folded)> {
+    pub fn folded(&self) -> Option<&Folded> {
         match &self.measure {
-            Measure::Folded(folded) => Some((self.name, folded)),
+            Measure::Folded(folded) => Some(folded),
             Measure::Ratio { .. } => None,
         }
     }
 }
 
 /// How a metric comes about.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub enum Measure {
-    Folded(Folded),
+    Folded(Arc<Folded>),
     /// One metric by another, both asked in the same way.
     Ratio {
-        numerator: &'static str,
-        denominator: &'static str,
+        numerator: Arc<Metric>,
+        denominator: Arc<Metric>,
         /// What one is: 100 for per cent.
         times: f64,
     },
 }
 
 /// A metric whose state is kept in snapshots.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folded {
+    /// What its series are kept by: the name of a metric that every tenant has, the id of a tenant's own.
+    pub key: Arc<str>,
     pub aggregation: Aggregation,
-    pub sources: &'static [Source],
+    pub sources: Vec<Source>,
     /// Field of the payload; counts have none.
-    pub value: Option<&'static str>,
+    pub value: Option<String>,
     /// Decimals of the value that are kept: its unit is 10^-scale.
     pub scale: u32,
     /// What it can be divided by: names in `dimensions` of an event.
-    pub dimensions: &'static [&'static str],
+    pub dimensions: Vec<String>,
+    /// Whether a value that is no number is passed over, instead of setting the event apart: what a
+    /// tenant declares of its own must not take an event away from the other metrics.
+    pub skips_unreadable: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,11 +127,11 @@ impl Aggregation {
 }
 
 /// Events of one type that a metric is made of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    pub event_type: &'static str,
+    pub event_type: String,
     /// -1 where it takes away from a balance.
     pub sign: i64,
     /// Only those whose payload has this text in this field.
-    pub only: Option<(&'static str, &'static str)>,
+    pub only: Option<(String, String)>,
 }

@@ -4,8 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::json;
 
-use super::catalogue::METRICS;
-use super::{Measure, Metric};
+use super::{Measure, Metric, custom};
 use crate::access::Resource;
 use crate::ctx::Ctx;
 use crate::db::{NullOf, Value};
@@ -15,10 +14,11 @@ use crate::record::{Kind, Record};
 
 pub(in crate::analytics) fn record() -> &'static Record {
     static RECORD: LazyLock<Record> = LazyLock::new(|| {
-        declare_computed("Metric", "metrics", Resource::Analytics, |ctx, _, _| {
+        declare_computed("Metric", "metrics", Resource::Analytics, |ctx, conn, _| {
             Box::pin(async move {
-                ctx.reader(Resource::Analytics)?;
-                let rows: Vec<_> = METRICS.iter().map(|metric| row(ctx, metric)).collect();
+                let reader = ctx.reader(Resource::Analytics)?;
+                let catalogue = custom::catalogue_of(conn, &reader).await?;
+                let rows: Vec<_> = catalogue.iter().map(|metric| row(ctx, metric)).collect();
                 Ok(Computation::from(rows))
             })
         })
@@ -39,26 +39,27 @@ pub(in crate::analytics) fn record() -> &'static Record {
     &RECORD
 }
 
-fn row(ctx: &Ctx, metric: &'static Metric) -> Vec<Value> {
+fn row(ctx: &Ctx, metric: &Metric) -> Vec<Value> {
     let label = match ctx.origin.language {
-        Language::En => metric.label_en,
-        Language::PtBr => metric.label_pt,
+        Language::En => &metric.label_en,
+        Language::PtBr => &metric.label_pt,
     };
-    let text = |text: Option<&'static str>| text.map_or(Value::Null(NullOf::Text), Value::from);
+    let text = |text: Option<&str>| text.map_or(Value::Null(NullOf::Text), Value::from);
     let (aggregation, types, value, numerator, denominator) = match &metric.measure {
         Measure::Folded(folded) => {
-            let types = folded.sources.iter().map(|source| source.event_type).collect();
-            (folded.aggregation.as_str(), types, folded.value, None, None)
+            let types = folded.sources.iter().map(|source| source.event_type.as_str()).collect();
+            (folded.aggregation.as_str(), types, folded.value.as_deref(), None, None)
         }
         Measure::Ratio { numerator, denominator, .. } => {
-            ("ratio", Vec::new(), None, Some(*numerator), Some(*denominator))
+            let (above, below) = (numerator.name.as_str(), denominator.name.as_str());
+            ("ratio", Vec::new(), None, Some(above), Some(below))
         }
     };
     vec![
-        metric.name.into(),
-        label.into(),
-        metric.unit.into(),
-        metric.scope.into(),
+        metric.name.as_str().into(),
+        label.as_str().into(),
+        metric.unit.as_str().into(),
+        metric.scope.as_str().into(),
         aggregation.into(),
         Value::Json(json!(types)),
         text(value),

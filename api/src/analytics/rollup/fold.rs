@@ -2,6 +2,7 @@
 //! metrics that it feeds, or in none: what cannot be folded is told apart.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -34,7 +35,8 @@ pub struct Place {
 /// A metric for one set of dimension values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Series {
-    pub metric: &'static str,
+    /// What it is kept by ([`Folded::key`]).
+    pub metric: Arc<str>,
     pub dimensions: Json,
 }
 
@@ -59,22 +61,23 @@ pub struct Cut {
 }
 
 /// Metrics by the event types that feed them.
-pub struct Feeds(HashMap<&'static str, Vec<Feed>>);
+#[derive(Debug, Default)]
+pub struct Feeds(HashMap<String, Vec<Feed>>);
 
+#[derive(Debug)]
 struct Feed {
-    metric: &'static str,
-    folded: &'static Folded,
-    source: &'static Source,
+    folded: Arc<Folded>,
+    source: Source,
 }
 
 impl Feeds {
-    pub fn of(metrics: &'static [Metric]) -> Self {
-        let mut feeds: HashMap<&'static str, Vec<Feed>> = HashMap::new();
+    pub fn of<'m>(metrics: impl IntoIterator<Item = &'m Arc<Metric>>) -> Self {
+        let mut feeds: HashMap<String, Vec<Feed>> = HashMap::new();
         for metric in metrics {
             let Measure::Folded(folded) = &metric.measure else { continue };
-            for source in folded.sources {
-                let feed = Feed { metric: metric.name, folded, source };
-                feeds.entry(source.event_type).or_default().push(feed);
+            for source in &folded.sources {
+                let feed = Feed { folded: Arc::clone(folded), source: source.clone() };
+                feeds.entry(source.event_type.clone()).or_default().push(feed);
             }
         }
         Self(feeds)
@@ -112,15 +115,20 @@ fn contributions(event: &Logged, feeds: &Feeds) -> Result<Vec<Contribution>, Str
     let Some(feeds) = feeds.0.get(event.event_type.as_str()) else { return Ok(Vec::new()) };
     let mut contributions = Vec::with_capacity(feeds.len());
     for feed in feeds {
-        if let Some((field, text)) = feed.source.only
+        if let Some((field, text)) = &feed.source.only
             && event.payload.get(field).and_then(Json::as_str) != Some(text)
         {
             continue;
         }
-        let Some(state) = state_of(event, feed)? else { continue };
-        let dimensions = dimensions_of(event, feed.folded.dimensions);
-        let series_id = series_id(feed.metric, &dimensions);
-        let series = Series { metric: feed.metric, dimensions: Json::Object(dimensions) };
+        let state = match state_of(event, feed) {
+            Err(_) if feed.folded.skips_unreadable => continue,
+            state => state?,
+        };
+        let Some(state) = state else { continue };
+        let dimensions = dimensions_of(event, &feed.folded.dimensions);
+        let series_id = series_id(&feed.folded.key, &dimensions);
+        let series =
+            Series { metric: Arc::clone(&feed.folded.key), dimensions: Json::Object(dimensions) };
         contributions.push(Contribution { series_id, series, state });
     }
     Ok(contributions)
@@ -136,6 +144,17 @@ impl Folds {
             }
             let starts_at = grain.start_of(event.occurred_at, cut.zone);
             self.add(Place { series_id, grain, starts_at }, &state)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in what other events came to.
+    pub fn absorb(&mut self, other: Self) -> Result<(), Mismatch> {
+        self.events += other.events;
+        self.failed.extend(other.failed);
+        self.series.extend(other.series);
+        for (place, state) in &other.buckets {
+            self.add(*place, state)?;
         }
         Ok(())
     }
@@ -157,32 +176,26 @@ pub fn series_id(metric: &str, dimensions: &Map<String, Json>) -> Uuid {
     id_of(&[metric.as_bytes(), Json::Object(dimensions.clone()).to_string().as_bytes()])
 }
 
-/// The id of a bucket's row.
-pub fn snapshot_id(place: &Place) -> Uuid {
-    let seconds = place.starts_at.timestamp().to_be_bytes();
-    id_of(&[place.series_id.as_bytes(), place.grain.as_str().as_bytes(), &seconds])
-}
-
 /// The values of the metric's own dimensions; what an event does not say is left out.
-fn dimensions_of(event: &Logged, names: &[&str]) -> Map<String, Json> {
-    let value = |name: &&str| {
-        let value = event.dimensions.get(*name).filter(|value| !value.is_null())?;
-        Some(((*name).to_owned(), value.clone()))
+fn dimensions_of(event: &Logged, names: &[String]) -> Map<String, Json> {
+    let value = |name: &String| {
+        let value = event.dimensions.get(name).filter(|value| !value.is_null())?;
+        Some((name.clone(), value.clone()))
     };
     names.iter().filter_map(value).collect()
 }
 
 /// None where the event has no value for the metric.
 fn state_of(event: &Logged, feed: &Feed) -> Result<Option<State>, String> {
-    let folded = feed.folded;
-    let given = folded.value.map(|field| (field, event.payload.get(field)));
+    let folded = feed.folded.as_ref();
+    let given = folded.value.as_deref().map(|field| (field, event.payload.get(field)));
     let (field, given) = match given {
         None => ("", None),
         Some((_, None | Some(Json::Null))) => return Ok(None),
         Some((field, Some(given))) => (field, Some(given)),
     };
     let number = || {
-        let given = given.ok_or_else(|| format!("{} has no value", feed.metric))?;
+        let given = given.ok_or_else(|| format!("{} has no value", folded.key))?;
         scaled(given, folded.scale).ok_or_else(|| format!("payload.{field} is no number in range"))
     };
     Ok(Some(match folded.aggregation {
@@ -320,7 +333,7 @@ mod tests {
             mut events in prop::collection::vec(any_event(), 0..60),
             cuts in any::<prop::sample::Index>(),
         ) {
-            let feeds = Feeds::of(METRICS);
+            let feeds = Feeds::of(METRICS.iter());
             let at_once = fold(&events, &feeds, cut());
             events.reverse();
             let (first, second) = events.split_at(cuts.index(events.len() + 1));
@@ -335,7 +348,7 @@ mod tests {
         fn smaller_buckets_add_up_to_larger_ones(
             events in prop::collection::vec(any_event(), 0..60),
         ) {
-            let folds = fold(&events, &Feeds::of(METRICS), cut());
+            let folds = fold(&events, &Feeds::of(METRICS.iter()), cut());
             let mut composed = Folds::default();
             for (place, state) in &folds.buckets {
                 if place.grain == Grain::Quarter {
@@ -360,7 +373,7 @@ mod tests {
             payload: json!({ "handleSec": [] }),
             dimensions: json!({}),
         };
-        let folds = fold(&[wrong], &Feeds::of(METRICS), cut());
+        let folds = fold(&[wrong], &Feeds::of(METRICS.iter()), cut());
         assert!(folds.buckets.is_empty());
         assert_eq!(folds.failed.len(), 1);
         assert_eq!(folds.events, 0);

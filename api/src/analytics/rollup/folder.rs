@@ -11,10 +11,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::fold::{Cut, Feeds, Place, Series, fold};
+use super::history;
 use super::state::State;
 use super::store::{self, Batch};
 use crate::access::SystemHandle;
 use crate::analytics::metric::catalogue::METRICS;
+use crate::analytics::metric::custom;
 use crate::app::App;
 use crate::db::Conn;
 use crate::error::{Code, Error, Result};
@@ -34,7 +36,18 @@ const SWEPT_AT_ONCE: i64 = 5_000;
 /// Lanes in their order, and the batches that one pass takes of each.
 const LANES: [(Lane, i64); 3] = [(Lane::Critical, 100), (Lane::Normal, 100), (Lane::Backfill, 20)];
 
-pub(super) static FEEDS: LazyLock<Feeds> = LazyLock::new(|| Feeds::of(METRICS));
+/// What feeds the metrics that every tenant has.
+static COMMON: LazyLock<Arc<Feeds>> = LazyLock::new(|| Arc::new(Feeds::of(METRICS.iter())));
+
+/// What feeds a tenant's metrics, those left out whose history is not counted yet.
+pub(super) async fn feeds_of(conn: &Conn, permit: &SystemHandle) -> Result<Arc<Feeds>> {
+    let catalogue = custom::catalogue_of(conn, permit).await?;
+    Ok(if catalogue.is_common() {
+        Arc::clone(&COMMON)
+    } else {
+        Arc::new(Feeds::of(catalogue.iter()))
+    })
+}
 
 /// Folds for as long as the process serves.
 pub async fn keep_folding(app: Arc<App>) {
@@ -89,6 +102,7 @@ async fn fold_pass(app: &App, tenant_id: Uuid) -> Result<Option<i64>> {
     let Some(head) = store::take_head(&conn, &system, (zone, now)).await? else {
         return Ok(None);
     };
+    history::count(&conn, &system, (head.zone, now)).await?;
     let batches = next_batches(&conn, &system, now).await?;
     if batches.is_empty() {
         // Gives the head back now: a dropped transaction ends a little later, and whoever comes
@@ -160,12 +174,13 @@ async fn write(
             events.len()
         )));
     }
+    let feeds = feeds_of(conn, system).await?;
     let mut failed = Vec::new();
     let mut folded = 0;
     let mut parts = vec![events.as_slice()];
     while let Some(part) = parts.pop() {
         conn.savepoint(system).await?;
-        let folds = fold(part, &FEEDS, cut);
+        let folds = fold(part, &feeds, cut);
         match put(conn, system, folds.series, folds.buckets, now).await {
             Ok(()) => {
                 conn.keep_savepoint(system).await?;
@@ -193,7 +208,7 @@ async fn write(
     Ok(folded)
 }
 
-async fn put(
+pub(super) async fn put(
     conn: &Conn,
     system: &SystemHandle,
     series: BTreeMap<Uuid, Series>,

@@ -7,11 +7,13 @@
 //!
 //! Not here: what a metric is (`metric/`), and questions (`series/`).
 
+mod chunk;
 pub mod fold;
 pub mod folder;
 pub mod grain;
+mod history;
 pub mod state;
 mod store;
 pub mod verify;
 
-pub use store::{Snapshot, day_zone, series_of, snapshots_of};
+pub use store::{Snapshot, day_zone, forget, series_of, snapshots_of};

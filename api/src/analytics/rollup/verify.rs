@@ -1,13 +1,10 @@
 //! Whether snapshots are what the log adds up to: everything is folded again and compared to the byte.
 
-use std::collections::BTreeMap;
-
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::fold::{Cut, Place, fold, snapshot_id};
-use super::folder::FEEDS;
-use super::state::State;
+use super::fold::{Cut, Folds, fold};
+use super::folder::feeds_of;
 use super::store;
 use crate::access::SystemHandle;
 use crate::app::App;
@@ -31,10 +28,11 @@ pub async fn verify(app: &App, tenant_id: Uuid) -> Result<Report> {
     let system = SystemHandle::for_tenant(tenant_id);
     let conn = app.db.snapshot().await?;
     let mut report = Report::default();
-    let mut kept = store::all_texts(&conn, &system).await?;
+    let mut kept = store::all_buckets(&conn, &system).await?;
     let Some(zone) = store::day_zone(&conn, &system).await? else { return Ok(report) };
     let cut = Cut { zone, minutes_from: DateTime::<Utc>::MAX_UTC };
-    let mut buckets: BTreeMap<Place, State> = BTreeMap::new();
+    let feeds = feeds_of(&conn, &system).await?;
+    let mut counted = Folds::default();
     let most = i64::try_from(limits::EVENTS_PER_INSERT_MAX).map_err(Error::internal)?;
     let mut after = Uuid::nil();
     loop {
@@ -42,25 +40,25 @@ pub async fn verify(app: &App, tenant_id: Uuid) -> Result<Report> {
         let Some(last) = events.last() else { break };
         after = last.id;
         report.events += u64::try_from(events.len()).map_err(Error::internal)?;
-        for (place, state) in fold(&events, &FEEDS, cut).buckets {
-            match buckets.get_mut(&place) {
-                Some(there) => there.merge(&state).map_err(Error::internal)?,
-                None => drop(buckets.insert(place, state)),
-            }
-        }
+        counted.absorb(fold(&events, &feeds, cut)).map_err(Error::internal)?;
     }
-    for (place, state) in &buckets {
+    for (place, state) in &counted.buckets {
         report.buckets += 1;
         let (grain, at) = (place.grain.as_str(), place.starts_at);
-        match kept.remove(&snapshot_id(place)) {
-            Some((_, _, text)) if text == state.to_text() => {}
+        match kept.buckets.remove(place) {
+            Some(text) if text == state.to_text() => {}
             Some(_) => report.find(format!("{grain} {at}: the snapshot is not what the log says")),
             None => report.find(format!("{grain} {at}: the snapshot is missing")),
         }
     }
-    for (grain, at, _) in kept.into_values() {
+    for place in kept.buckets.into_keys() {
         report.buckets += 1;
+        let (grain, at) = (place.grain.as_str(), place.starts_at);
         report.find(format!("{grain} {at}: a snapshot of nothing in the log"));
+    }
+    for place in kept.miscounted {
+        let (grain, at) = (place.grain.as_str(), place.starts_at);
+        report.find(format!("{grain} {at}: a row whose events are not those of its buckets"));
     }
     Ok(report)
 }

@@ -45,13 +45,14 @@ pub(super) async fn answer(ctx: &Ctx, conn: &Conn, ask: &Ask) -> Result<Answer> 
     let reader = ctx.reader(Resource::Analytics)?;
     let reach = Reach::of(ctx, conn).await?;
     for wanted in &ask.wanted {
-        reach.check(wanted.metric)?;
+        reach.check(&wanted.metric)?;
     }
     let day_zone = rollup::day_zone(conn, &reader).await?;
     let frame = frame(ask.granularity, ask.zone, ask.span, day_zone)?;
     check_minutes(ctx, ask, &frame)?;
     let parts = ask.wanted.iter().flat_map(|wanted| wanted.metric.parts());
-    let parts: BTreeMap<&str, &Folded> = parts.collect();
+    let parts: BTreeMap<&str, &Folded> =
+        parts.map(|folded| (folded.key.as_ref(), folded)).collect();
     let names: Vec<&str> = parts.keys().copied().collect();
     let mut places: HashMap<Uuid, (String, Key)> = HashMap::new();
     for (id, metric, dimensions) in rollup::series_of(conn, &reader, &names).await? {
@@ -63,9 +64,10 @@ pub(super) async fn answer(ctx: &Ctx, conn: &Conn, ask: &Ask) -> Result<Answer> 
     let ids: Vec<Uuid> = places.keys().copied().collect();
     let starts = frame.starts.first().copied();
     let span = (frame.grain, starts, frame.end);
-    for snapshot in rollup::snapshots_of(conn, &reader, ids, span).await? {
-        if let Some((metric, key)) = places.get(&snapshot.place.series_id) {
-            lines.take(metric, key, &snapshot)?;
+    let snapshots = rollup::snapshots_of(conn, &reader, ids, span).await?;
+    for (id, line) in by_series(&frame, snapshots)? {
+        if let Some((metric, key)) = places.get(&id) {
+            lines.take(metric, key, line)?;
         }
     }
     let balances: Vec<&str> = parts
@@ -79,8 +81,8 @@ pub(super) async fn answer(ctx: &Ctx, conn: &Conn, ask: &Ask) -> Result<Answer> 
         let ids: Vec<Uuid> = of_balances.map(|(id, _)| *id).collect();
         for span in before(start, zone) {
             for snapshot in rollup::snapshots_of(conn, &reader, ids.clone(), span).await? {
-                if let Some((metric, key)) = places.get(&snapshot.place.series_id) {
-                    lines.open(metric, key, &snapshot)?;
+                if let Some((metric, key)) = places.get(&snapshot.series_id) {
+                    lines.open(metric, key, snapshot.state)?;
                 }
             }
         }
@@ -150,28 +152,47 @@ struct Lines<'f> {
     opening: BTreeMap<(String, Key), State>,
 }
 
-fn add(slot: &mut Option<State>, state: &State) -> Result<()> {
+fn add(slot: &mut Option<State>, state: State) -> Result<()> {
     match slot {
-        Some(there) => there.merge(state).map_err(Error::internal),
+        Some(there) => there.merge(&state).map_err(Error::internal),
         None => {
-            *slot = Some(state.clone());
+            *slot = Some(state);
             Ok(())
         }
     }
 }
 
+/// The line of each series. There are thousands of buckets, and few series: what they are called is
+/// looked up once for each.
+fn by_series(frame: &Frame, snapshots: Vec<Snapshot>) -> Result<HashMap<Uuid, Line>> {
+    let mut lines: HashMap<Uuid, Line> = HashMap::new();
+    for snapshot in snapshots {
+        let Some(bucket) = frame.bucket_of(snapshot.starts_at) else { continue };
+        let line = lines.entry(snapshot.series_id);
+        let line = line.or_insert_with(|| vec![None; frame.starts.len()]);
+        if let Some(slot) = line.get_mut(bucket) {
+            add(slot, snapshot.state)?;
+        }
+    }
+    Ok(lines)
+}
+
 impl Lines<'_> {
-    fn take(&mut self, metric: &str, key: &Key, snapshot: &Snapshot) -> Result<()> {
-        let Some(bucket) = self.frame.bucket_of(snapshot.place.starts_at) else { return Ok(()) };
+    fn take(&mut self, metric: &str, key: &Key, taken: Line) -> Result<()> {
         let line = self.lines.entry((metric.to_owned(), key.clone()));
         let line = line.or_insert_with(|| vec![None; self.frame.starts.len()]);
-        line.get_mut(bucket).map_or(Ok(()), |slot| add(slot, &snapshot.state))
+        for (slot, state) in line.iter_mut().zip(taken) {
+            if let Some(state) = state {
+                add(slot, state)?;
+            }
+        }
+        Ok(())
     }
 
-    fn open(&mut self, metric: &str, key: &Key, snapshot: &Snapshot) -> Result<()> {
+    fn open(&mut self, metric: &str, key: &Key, state: State) -> Result<()> {
         let place = (metric.to_owned(), key.clone());
         let mut slot = self.opening.remove(&place);
-        add(&mut slot, &snapshot.state)?;
+        add(&mut slot, state)?;
         self.opening.extend(slot.map(|state| (place, state)));
         Ok(())
     }
@@ -179,13 +200,13 @@ impl Lines<'_> {
     /// The series of one number, the busiest first, the rest together.
     fn read(&self, ask: &Ask, index: usize, wanted: &Wanted) -> Result<Vec<Answered>> {
         let parts = wanted.metric.parts();
-        let in_parts = |name: &String| parts.iter().any(|(part, _)| part == name);
+        let in_parts = |key: &String| parts.iter().any(|part| *part.key == **key);
         let known = self.lines.keys().chain(self.opening.keys());
         let keys: BTreeSet<&Key> =
             known.filter(|(name, _)| in_parts(name)).map(|(_, key)| key).collect();
         let mut ranked: Vec<(i64, &Key)> = keys
             .into_iter()
-            .map(|key| (parts.iter().map(|(part, _)| self.events(part, key)).sum(), key))
+            .map(|key| (parts.iter().map(|part| self.events(&part.key, key)).sum(), key))
             .collect();
         ranked.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(other.1)));
         if ask.by.is_empty() && ranked.is_empty() && ask.fill {
@@ -218,15 +239,15 @@ impl Lines<'_> {
         of: &[&Key],
     ) -> Result<Answered> {
         let mut merged = Vec::new();
-        for (part, folded) in wanted.metric.parts() {
-            merged.push(self.merged(part, folded, of)?);
+        let parts = wanted.metric.parts();
+        for folded in &parts {
+            merged.push(self.merged(folded, of)?);
         }
         let points = (0..self.frame.starts.len()).map(|bucket| {
             let state =
                 |part: usize| merged.get(part).and_then(|line: &Line| line.get(bucket)?.as_ref());
-            let folded = wanted.metric.parts();
             let read = |part: usize| {
-                folded.get(part).and_then(|(_, folded)| value(folded, state(part), wanted.reading))
+                parts.get(part).and_then(|folded| value(folded, state(part), wanted.reading))
             };
             let value = match &wanted.metric.measure {
                 Measure::Folded(_) => read(0),
@@ -241,23 +262,23 @@ impl Lines<'_> {
     }
 
     /// The states of several series as one; of a balance what it comes to by then.
-    fn merged(&self, part: &str, folded: &Folded, of: &[&Key]) -> Result<Line> {
+    fn merged(&self, folded: &Folded, of: &[&Key]) -> Result<Line> {
         let mut line: Line = vec![None; self.frame.starts.len()];
         let mut opening = None;
         for key in of {
-            let place = (part.to_owned(), (*key).clone());
+            let place = (folded.key.to_string(), (*key).clone());
             for (slot, state) in line.iter_mut().zip(self.lines.get(&place).into_iter().flatten()) {
                 if let Some(state) = state {
-                    add(slot, state)?;
+                    add(slot, state.clone())?;
                 }
             }
             if let Some(state) = self.opening.get(&place) {
-                add(&mut opening, state)?;
+                add(&mut opening, state.clone())?;
             }
         }
         if folded.aggregation == Aggregation::Balance {
             for slot in &mut line {
-                if let Some(state) = slot {
+                if let Some(state) = slot.take() {
                     add(&mut opening, state)?;
                 }
                 slot.clone_from(&opening);

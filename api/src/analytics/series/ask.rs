@@ -1,6 +1,7 @@
 //! What is asked of metrics.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_graphql_value::ConstValue;
 use chrono::{DateTime, Utc};
@@ -8,8 +9,10 @@ use chrono_tz::Tz;
 
 use super::frame::Granularity;
 use super::record::GRANULARITY;
-use crate::analytics::metric::{Aggregation, Measure, Metric, catalogue};
+use crate::access::Resource;
+use crate::analytics::metric::{Aggregation, Catalogue, Metric, catalogue, custom};
 use crate::ctx::Ctx;
+use crate::db::Conn;
 use crate::error::{Error, Result, say};
 use crate::limits;
 use crate::record::input;
@@ -19,7 +22,7 @@ use crate::record::input;
 pub(super) struct Wanted {
     /// As it was asked for.
     pub(super) name: String,
-    pub(super) metric: &'static Metric,
+    pub(super) metric: Arc<Metric>,
     pub(super) reading: Reading,
 }
 
@@ -60,7 +63,11 @@ fn texts(value: &ConstValue) -> Result<Vec<String>> {
 }
 
 impl Ask {
-    pub(super) fn read(ctx: &Ctx, arguments: &[(String, ConstValue)]) -> Result<Self> {
+    pub(super) async fn read(
+        ctx: &Ctx,
+        conn: &Conn,
+        arguments: &[(String, ConstValue)],
+    ) -> Result<Self> {
         let at = |name: &'static str| move |error: Error| error.at(name);
         let argument = |name| given(arguments, name);
         let names = argument("metrics").map(texts).transpose().map_err(at("metrics"))?;
@@ -71,7 +78,8 @@ impl Ask {
                 say(format!("name 1 to {max} metrics"), format!("peça de 1 a {max} métricas"));
             return Err(Error::invalid_field("metrics", message));
         }
-        let wanted = names.iter().map(|name| wanted(name)).collect::<Result<Vec<_>>>();
+        let catalogue = catalogue_for(ctx, conn, &names).await?;
+        let wanted = names.iter().map(|name| wanted(&catalogue, name)).collect::<Result<Vec<_>>>();
         let instant = |name| argument(name).map(input::read_instant).transpose();
         let from = instant("from")
             .map_err(at("from"))?
@@ -104,7 +112,7 @@ impl Ask {
             let known = wanted.metric.dimensions();
             for (argument, name) in &named {
                 if !known.contains(&name.as_str()) {
-                    let (metric, list) = (wanted.metric.name, known.join(", "));
+                    let (metric, list) = (&wanted.metric.name, known.join(", "));
                     return Err(Error::invalid_field(
                         *argument,
                         say(
@@ -119,9 +127,28 @@ impl Ask {
     }
 }
 
-fn wanted(name: &str) -> Result<Wanted> {
-    let (metric, reading) = name.split_once('.').unwrap_or((name, ""));
-    let Some(metric) = catalogue::find(metric) else {
+/// The catalogue that has these metrics: a tenant's own are looked up only where one is asked for.
+async fn catalogue_for(ctx: &Ctx, conn: &Conn, names: &[String]) -> Result<Catalogue> {
+    if names.iter().all(|name| catalogue::is_common(parted(name).0)) {
+        return Ok(Catalogue::default());
+    }
+    custom::catalogue_of(conn, &ctx.reader(Resource::Analytics)?).await
+}
+
+/// `handle_time.p95`: the metric, and what is read of it.
+fn parted(name: &str) -> (&str, &str) {
+    name.split_once('.').unwrap_or((name, ""))
+}
+
+fn wanted(catalogue: &Catalogue, name: &str) -> Result<Wanted> {
+    let (metric, reading) = parted(name);
+    if catalogue.is_counting(metric) {
+        return Err(Error::conflict(say(
+            format!("the history of {metric} is being counted: ask again later"),
+            format!("o histórico de {metric} está sendo contado: peça de novo mais tarde"),
+        )));
+    }
+    let Some(metric) = catalogue.find(metric) else {
         return Err(Error::NotFound {
             message: say(
                 format!("there is no metric {metric:?}: `metrics` lists them"),
@@ -130,10 +157,7 @@ fn wanted(name: &str) -> Result<Wanted> {
             field: Some("metrics".into()),
         });
     };
-    let aggregation = match &metric.measure {
-        Measure::Folded(folded) => Some(folded.aggregation),
-        Measure::Ratio { .. } => None,
-    };
+    let aggregation = metric.folded().map(|folded| folded.aggregation);
     let has_sum = matches!(
         aggregation,
         Some(Aggregation::Sum | Aggregation::Average | Aggregation::Percentile)
@@ -156,7 +180,7 @@ fn wanted(name: &str) -> Result<Wanted> {
             format!("{name:?} não pode ser lido: .count, .sum, .avg ou .p1 a .p99.9, onde a métrica os tem"),
         ))
     })?;
-    Ok(Wanted { name: name.to_owned(), metric, reading })
+    Ok(Wanted { name: name.to_owned(), metric: Arc::clone(metric), reading })
 }
 
 /// `95` or `99.9` as thousandths.

@@ -45,7 +45,7 @@ impl Reach {
         if metric.dimensions().contains(name) {
             return Ok(());
         }
-        let metric = metric.name;
+        let metric = &metric.name;
         Err(Error::Forbidden {
             message: say(
                 format!("{metric} is not divided by {name}, and your role reaches only some"),

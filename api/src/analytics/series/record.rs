@@ -76,7 +76,7 @@ fn compute<'a>(
     arguments: &'a [(String, ConstValue)],
 ) -> ComputedRows<'a> {
     Box::pin(async move {
-        let ask = Ask::read(ctx, arguments)?;
+        let ask = Ask::read(ctx, conn, arguments).await?;
         let answer = answer::answer(ctx, conn, &ask).await?;
         let mut rows = Vec::new();
         for (bucket, start) in answer.frame.starts.iter().enumerate() {
@@ -112,7 +112,7 @@ fn row(
         Value::Json(labels),
         value.map_or(Value::Null(NullOf::Float), Value::Float),
         Value::Int(events),
-        Value::from(wanted.metric.unit),
+        Value::from(wanted.metric.unit.as_str()),
         Value::from(ask.granularity.as_str()),
     ])
 }

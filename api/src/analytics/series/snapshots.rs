@@ -12,7 +12,7 @@ use super::answer;
 use super::ask::Ask;
 use super::record::GRANULARITY;
 use crate::access::Resource;
-use crate::analytics::metric::catalogue::METRICS;
+use crate::analytics::metric::{Catalogue, custom};
 use crate::clock::id_of;
 use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
@@ -63,10 +63,11 @@ fn compute<'a>(
         let scope = arguments.iter().find(|(name, _)| name == "scope").map(|(_, value)| value);
         let scope = scope.ok_or_else(|| Error::internal("validation passed without a scope"))?;
         let scope = input::read_text(scope).map_err(|error| error.at("scope"))?;
-        let metrics = metrics_of(scope, &by_of(arguments)?)?;
+        let catalogue = custom::catalogue_of(conn, &ctx.reader(Resource::Analytics)?).await?;
+        let metrics = metrics_of(&catalogue, scope, &by_of(arguments)?)?;
         let mut asked = arguments.to_vec();
         asked.push(("metrics".to_owned(), ConstValue::List(metrics)));
-        let ask = Ask::read(ctx, &asked)?;
+        let ask = Ask::read(ctx, conn, &asked).await?;
         let answer = answer::answer(ctx, conn, &ask).await?;
         let mut rows: BTreeMap<(DateTime<Utc>, String), Part> = BTreeMap::new();
         for series in &answer.series {
@@ -100,8 +101,8 @@ fn by_of(arguments: &[(String, ConstValue)]) -> Result<Vec<String>> {
 }
 
 /// The metrics of a scope that all of these dimensions divide.
-fn metrics_of(scope: &str, by: &[String]) -> Result<Vec<ConstValue>> {
-    let of_scope = METRICS.iter().filter(|metric| metric.scope == scope);
+fn metrics_of(catalogue: &Catalogue, scope: &str, by: &[String]) -> Result<Vec<ConstValue>> {
+    let of_scope = catalogue.iter().filter(|metric| metric.scope == scope);
     let known: Vec<_> = of_scope.collect();
     if known.is_empty() {
         let message = say(
@@ -119,7 +120,7 @@ fn metrics_of(scope: &str, by: &[String]) -> Result<Vec<ConstValue>> {
         );
         return Err(Error::invalid_field("by", message));
     }
-    Ok(fit.into_iter().map(|metric| ConstValue::String(metric.name.to_owned())).collect())
+    Ok(fit.into_iter().map(|metric| ConstValue::String(metric.name.clone())).collect())
 }
 
 fn row(

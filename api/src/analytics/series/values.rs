@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::reach::Reach;
 use crate::access::Resource;
-use crate::analytics::metric::catalogue::METRICS;
+use crate::analytics::metric::custom;
 use crate::analytics::rollup;
 use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
@@ -45,8 +45,10 @@ fn compute<'a>(
 async fn values(ctx: &Ctx, conn: &Conn, dimension: &str) -> Result<BTreeSet<String>> {
     let reader = ctx.reader(Resource::Analytics)?;
     let reach = Reach::of(ctx, conn).await?;
-    let divided = METRICS.iter().filter(|metric| metric.dimensions().contains(&dimension));
-    let metrics: Vec<&str> = divided.map(|metric| metric.name).collect();
+    let catalogue = custom::catalogue_of(conn, &reader).await?;
+    let folded = catalogue.iter().filter_map(|metric| metric.folded());
+    let divided = folded.filter(|folded| folded.dimensions.iter().any(|name| name == dimension));
+    let metrics: Vec<&str> = divided.map(|folded| folded.key.as_ref()).collect();
     if metrics.is_empty() {
         return Err(Error::NotFound {
             message: say(

@@ -28,7 +28,7 @@ pub(in crate::analytics::rollup) struct Batch {
     range: Option<(Uuid, Uuid)>,
 }
 
-/// Tenants with batches whose time has come.
+/// Tenants with batches whose time has come, or metrics whose history waits to be counted.
 pub(in crate::analytics::rollup) async fn tenants_with_work(
     conn: &Conn,
     now: DateTime<Utc>,
@@ -38,7 +38,9 @@ pub(in crate::analytics::rollup) async fn tenants_with_work(
     let sql = format!(
         "SELECT t.id FROM tenants t WHERE EXISTS (SELECT 1 FROM event_batches b \
          WHERE b.tenant_id = t.id AND b.state = 'queued' \
-         AND (b.next_attempt_at IS NULL OR b.next_attempt_at <= {}))",
+         AND (b.next_attempt_at IS NULL OR b.next_attempt_at <= {})) \
+         OR EXISTS (SELECT 1 FROM custom_metrics m WHERE m.tenant_id = t.id \
+         AND m.state = 'counting' AND m.deleted_at IS NULL)",
         conn.dialect().placeholder(1)
     );
     let rows = conn.rows(&system, &Statement::new(sql, vec![Value::Instant(now)])).await?;
@@ -74,6 +76,17 @@ pub(in crate::analytics::rollup) async fn take_head(
     conn.execute(permit, &Statement::new(make, values)).await?;
     let row = conn.row(permit, &lock).await?;
     row.map(|row| head_of(&row)).transpose()
+}
+
+/// Waits until nobody folds the tenant's events, and keeps it so until the transaction ends.
+pub(super) async fn hold_head(conn: &Conn, permit: &impl Permit) -> Result<()> {
+    let sql = format!(
+        "SELECT id FROM fold_heads WHERE tenant_id = {} AND id = '{HEAD}'{}",
+        conn.dialect().placeholder(1),
+        conn.dialect().for_update()
+    );
+    let statement = Statement::new(sql, vec![Value::Id(permit.tenant_id())]);
+    conn.rows(permit, &statement).await.map(drop)
 }
 
 fn head_of(row: &Row) -> Result<Head> {

@@ -8,5 +8,5 @@ pub(super) use log::{
     Batch, events_of, folded_after, mark_folded, put_failures, put_off, take_head,
     tenants_with_work, waiting, zone_of,
 };
-pub use snapshots::{Snapshot, series_of, snapshots_of};
-pub(super) use snapshots::{add, all_texts, put_series, sweep_minutes};
+pub use snapshots::{Snapshot, forget, series_of, snapshots_of};
+pub(super) use snapshots::{add, all_buckets, put_series, sweep_minutes};

@@ -7,7 +7,8 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::access::{Permit, SystemHandle};
-use crate::analytics::rollup::fold::{Place, Series, snapshot_id};
+use crate::analytics::rollup::chunk::{self, Chunk, Packed};
+use crate::analytics::rollup::fold::{Place, Series};
 use crate::analytics::rollup::grain::Grain;
 use crate::analytics::rollup::state::State;
 use crate::db::{Conn, List, Lists, Row, Statement, Value};
@@ -16,9 +17,9 @@ use crate::error::{Error, Result};
 /// A bucket as it is kept.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    pub place: Place,
+    pub series_id: Uuid,
+    pub starts_at: DateTime<Utc>,
     pub state: State,
-    pub revision: i64,
 }
 
 /// Makes the series that are not there yet.
@@ -33,7 +34,7 @@ pub(in crate::analytics::rollup) async fn put_series(
         columns: vec![
             ("tenant_id", List::Same(Value::Id(permit.tenant_id()))),
             ("id", List::Ids(series.keys().copied().collect())),
-            ("metric", List::Texts(series.values().map(|each| each.metric.to_owned()).collect())),
+            ("metric", List::Texts(series.values().map(|each| each.metric.to_string()).collect())),
             (
                 "dimensions",
                 List::Jsons(series.values().map(|each| each.dimensions.clone()).collect()),
@@ -53,33 +54,30 @@ pub(in crate::analytics::rollup) async fn add(
     buckets: BTreeMap<Place, State>,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let mut rows: BTreeMap<Uuid, (Place, State)> =
-        buckets.into_iter().map(|(place, state)| (snapshot_id(&place), (place, state))).collect();
-    let ids: Vec<Uuid> = rows.keys().copied().collect();
-    let place = |number| conn.dialect().placeholder(number);
-    let sql = format!(
-        "SELECT id, state FROM snapshots WHERE tenant_id = {} AND {}",
-        place(1),
-        conn.dialect().in_ids("id", &place(2))
-    );
-    let values = vec![Value::Id(permit.tenant_id()), Value::Ids(ids)];
-    for row in conn.rows(permit, &Statement::new(sql, values)).await? {
-        let id = row.required_id(0)?;
-        let there = state_of(row.text(1)?)?;
-        if let Some((_, state)) = rows.get_mut(&id) {
-            state.merge(&there).map_err(Error::internal)?;
-        }
+    let mut chunks: BTreeMap<Uuid, (Chunk, Vec<(i64, State)>)> = BTreeMap::new();
+    for (place, state) in buckets {
+        let chunk = Chunk::of(&place);
+        let (_, states) = chunks.entry(chunk.id()).or_insert_with(|| (chunk, Vec::new()));
+        states.push((chunk.offset(place.starts_at), state));
     }
+    let there = texts_of(conn, permit, chunks.keys().copied().collect()).await?;
+    let mut ids = Vec::with_capacity(chunks.len());
     let (mut series, mut grains, mut starts) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut events, mut states) = (Vec::new(), Vec::new());
-    let mut ids = Vec::with_capacity(rows.len());
-    for (id, (place, state)) in rows {
+    let (mut events, mut texts) = (Vec::new(), Vec::new());
+    for (id, (chunk, states)) in chunks {
+        let kept = there.get(&id);
+        let mut count = kept.map_or(0, |(events, _)| *events);
+        let mut packed = Packed::read(kept.map_or("", |(_, text)| text))?;
+        for (offset, state) in states {
+            count += state.events();
+            packed.add(offset, state)?;
+        }
         ids.push(id);
-        series.push(place.series_id);
-        grains.push(place.grain.as_str().to_owned());
-        starts.push(place.starts_at);
-        events.push(state.events());
-        states.push(state.to_text());
+        series.push(chunk.series_id);
+        grains.push(chunk.grain.as_str().to_owned());
+        starts.push(chunk.starts_at);
+        events.push(count);
+        texts.push(packed.to_text());
     }
     let lists = Lists {
         table: "snapshots",
@@ -90,19 +88,36 @@ pub(in crate::analytics::rollup) async fn add(
             ("grain", List::Texts(grains)),
             ("starts_at", List::Instants(starts)),
             ("events", List::Ints(events)),
-            ("state", List::Texts(states)),
+            ("buckets", List::Texts(texts)),
             ("revision", List::Same(Value::Int(1))),
             ("updated_at", List::Same(Value::Instant(now))),
         ],
         then: "ON CONFLICT (tenant_id, id) DO UPDATE SET events = excluded.events, \
-               state = excluded.state, revision = snapshots.revision + 1, \
+               buckets = excluded.buckets, revision = snapshots.revision + 1, \
                updated_at = excluded.updated_at",
     };
     conn.insert_lists(permit, lists).await.map(drop)
 }
 
-fn state_of(text: Option<String>) -> Result<State> {
-    text.unwrap_or_default().parse().map_err(Error::internal)
+/// Rows by their ids: events and buckets.
+async fn texts_of(
+    conn: &Conn,
+    permit: &impl Permit,
+    ids: Vec<Uuid>,
+) -> Result<HashMap<Uuid, (i64, String)>> {
+    let place = |number| conn.dialect().placeholder(number);
+    let sql = format!(
+        "SELECT id, events, buckets FROM snapshots WHERE tenant_id = {} AND {}",
+        place(1),
+        conn.dialect().in_ids("id", &place(2))
+    );
+    let values = vec![Value::Id(permit.tenant_id()), Value::Ids(ids)];
+    let rows = conn.rows(permit, &Statement::new(sql, values)).await?;
+    let text = |row: &Row| {
+        let events = row.int(1)?.unwrap_or_default();
+        Ok((row.required_id(0)?, (events, row.text(2)?.unwrap_or_default())))
+    };
+    rows.iter().map(text).collect()
 }
 
 /// The series of metrics, with their dimension values.
@@ -136,7 +151,7 @@ pub async fn snapshots_of(
 ) -> Result<Vec<Snapshot>> {
     let place = |number| conn.dialect().placeholder(number);
     let mut sql = format!(
-        "SELECT series_id, starts_at, state, revision FROM snapshots WHERE tenant_id = {} AND {} \
+        "SELECT series_id, starts_at, buckets FROM snapshots WHERE tenant_id = {} AND {} \
          AND grain = {} AND starts_at < {}",
         place(1),
         conn.dialect().in_ids("series_id", &place(2)),
@@ -151,36 +166,84 @@ pub async fn snapshots_of(
     ];
     if let Some(from) = from {
         sql.push_str(&format!(" AND starts_at >= {}", place(5)));
-        values.push(Value::Instant(from));
+        values.push(Value::Instant(chunk::start_of(grain, from)));
     }
-    let rows = conn.rows(permit, &Statement::new(sql, values)).await?;
-    let snapshot = |row: &Row| {
-        let starts_at = row.instant(1)?.ok_or_else(|| Error::internal("a bucket without time"))?;
-        let place = Place { series_id: row.required_id(0)?, grain, starts_at };
-        let revision = row.int(3)?.unwrap_or_default();
-        Ok(Snapshot { place, state: state_of(row.text(2)?)?, revision })
-    };
-    rows.iter().map(snapshot).collect()
+    let mut snapshots = Vec::new();
+    for row in conn.rows(permit, &Statement::new(sql, values)).await? {
+        let chunk = chunk_of(&row, grain)?;
+        for entry in chunk::entries(&row.text(2)?.unwrap_or_default()) {
+            let (offset, text) = entry?;
+            let starts_at = chunk.at(offset);
+            if starts_at < to && from.is_none_or(|from| starts_at >= from) {
+                let state = chunk::state_of(text)?;
+                snapshots.push(Snapshot { series_id: chunk.series_id, starts_at, state });
+            }
+        }
+    }
+    Ok(snapshots)
 }
 
-/// All buckets of a tenant but minutes, which do not last: their rows' ids and texts.
-pub(in crate::analytics::rollup) async fn all_texts(
+/// The row's place, from its first two columns.
+fn chunk_of(row: &Row, grain: Grain) -> Result<Chunk> {
+    let starts_at = row.instant(1)?.ok_or_else(|| Error::internal("a snapshot without time"))?;
+    Ok(Chunk { series_id: row.required_id(0)?, grain, starts_at })
+}
+
+/// What there is of a tenant but minutes, which do not last.
+#[derive(Debug, Default)]
+pub(in crate::analytics::rollup) struct Kept {
+    pub(in crate::analytics::rollup) buckets: HashMap<Place, String>,
+    /// The first bucket of each row whose number of events is not that of its buckets.
+    pub(in crate::analytics::rollup) miscounted: Vec<Place>,
+}
+
+pub(in crate::analytics::rollup) async fn all_buckets(
     conn: &Conn,
     permit: &impl Permit,
-) -> Result<HashMap<Uuid, (String, DateTime<Utc>, String)>> {
+) -> Result<Kept> {
     let sql = format!(
-        "SELECT id, grain, starts_at, state FROM snapshots WHERE tenant_id = {} \
+        "SELECT series_id, starts_at, buckets, grain, events FROM snapshots WHERE tenant_id = {} \
          AND grain <> 'minute'",
         conn.dialect().placeholder(1)
     );
     let values = vec![Value::Id(permit.tenant_id())];
-    let rows = conn.rows(permit, &Statement::new(sql, values)).await?;
-    let text = |row: &Row| {
-        let starts_at = row.instant(2)?.ok_or_else(|| Error::internal("a bucket without time"))?;
-        let (grain, state) = (row.text(1)?.unwrap_or_default(), row.text(3)?.unwrap_or_default());
-        Ok((row.required_id(0)?, (grain, starts_at, state)))
-    };
-    rows.iter().map(text).collect()
+    let mut kept = Kept::default();
+    for row in conn.rows(permit, &Statement::new(sql, values)).await? {
+        let name = row.text(3)?.unwrap_or_default();
+        let grain = Grain::parse(&name).ok_or_else(|| Error::internal("a snapshot of no grain"))?;
+        let chunk = chunk_of(&row, grain)?;
+        let mut events = 0;
+        for entry in chunk::entries(&row.text(2)?.unwrap_or_default()) {
+            let (offset, text) = entry?;
+            // What cannot be read is told by the comparison of the texts.
+            events += chunk::state_of(text).map_or(0, |state| state.events());
+            let place = Place { series_id: chunk.series_id, grain, starts_at: chunk.at(offset) };
+            kept.buckets.insert(place, text.to_owned());
+        }
+        if row.int(4)? != Some(events) {
+            let starts_at = chunk.starts_at;
+            kept.miscounted.push(Place { series_id: chunk.series_id, grain, starts_at });
+        }
+    }
+    Ok(kept)
+}
+
+/// Forgets the series of metrics, by their keys. Waits for whoever folds: what is being folded into
+/// them at this moment would be left behind.
+pub async fn forget(conn: &Conn, permit: &impl Permit, keys: Vec<String>) -> Result<()> {
+    let place = |number| conn.dialect().placeholder(number);
+    super::log::hold_head(conn, permit).await?;
+    let series = format!(
+        "SELECT id FROM metric_series WHERE tenant_id = {} AND {}",
+        place(1),
+        conn.dialect().in_list("metric", &place(2))
+    );
+    let values = vec![Value::Id(permit.tenant_id()), Value::Texts(keys)];
+    let snapshots =
+        format!("DELETE FROM snapshots WHERE tenant_id = {} AND series_id IN ({series})", place(1));
+    conn.execute(permit, &Statement::new(snapshots, values.clone())).await?;
+    let series = series.replacen("SELECT id", "DELETE", 1);
+    conn.execute(permit, &Statement::new(series, values)).await.map(drop)
 }
 
 /// Removes minutes that began before `before`, of all tenants; how many.
@@ -194,10 +257,11 @@ pub(in crate::analytics::rollup) async fn sweep_minutes(
     let sql = format!(
         "DELETE FROM snapshots WHERE (tenant_id, id) IN (SELECT s.tenant_id, s.id \
          FROM tenants t CROSS JOIN snapshots s WHERE s.tenant_id = t.id AND s.grain = 'minute' \
-         AND s.starts_at < {} LIMIT {})",
+         AND s.starts_at <= {} LIMIT {})",
         place(1),
         place(2)
     );
-    conn.execute(&system, &Statement::new(sql, vec![Value::Instant(before), Value::Int(most)]))
-        .await
+    // A row goes when its last minute does.
+    let values = vec![Value::Instant(before - chunk::length(Grain::Minute)), Value::Int(most)];
+    conn.execute(&system, &Statement::new(sql, values)).await
 }
