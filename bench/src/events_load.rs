@@ -55,7 +55,7 @@ impl Accepted {
 impl Made {
     /// A batch as a body: tickets of four channels, five units and twenty agents, with a sentence in
     /// each for the detectors to look at.
-    fn body(&self, events: std::ops::Range<u64>, now_ms: u64) -> Vec<u8> {
+    pub(crate) fn body(&self, events: std::ops::Range<u64>, now_ms: u64) -> Vec<u8> {
         let mut text = String::with_capacity(200_000);
         let span = if self.days == 0 { MINUTE_MS } else { self.days * DAY_MS };
         for number in events {

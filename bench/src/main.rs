@@ -9,6 +9,7 @@
 mod access;
 mod contest;
 mod cpu;
+mod durability;
 mod events;
 mod events_load;
 mod goals;
@@ -70,6 +71,7 @@ fn run(options: &Options) -> Outcome<Verdict> {
                 Benchmark::Access => access::run(options).await,
                 Benchmark::Goals => goals::run(options).await,
                 Benchmark::Events => events::run(options).await,
+                Benchmark::Durability => durability::run(options).await,
             }
         };
         tokio::select! {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::outcome::Outcome;
 
 pub(crate) const USAGE: &str = "\
-usage: bench <reads | pages | search | writes | noisy | access | goals | events> [options]
+usage: bench <reads | pages | search | writes | noisy | access | goals | events |
+             durability> [options]
 
   reads    nested list and single record beside PostGraphile, pgbench and SQLite
   pages    first page of every order and deep pages at 1,000,000 leads
@@ -16,10 +17,11 @@ usage: bench <reads | pages | search | writes | noisy | access | goals | events>
   access   signing in, API keys beside access tokens, and the price of each row scope
   goals    the page of goals, warm and uncached, beside a Node service with node-cache
   events   letting events in beside COPY, folding them, and charts at two sizes of the log
+  durability  kills servers at random moments while events come, and compares what is there
 
 options
   --quick            little data, short rounds, budgets are printed but not judged
-  --rounds N         rounds of each contender (default 3)
+  --rounds N         rounds of each contender (default 3; of durability 200)
   --seconds N        length of a round (default 8)
   --connections N    keep-alive connections of the load generator (default 32)
   --events N         the smaller log of `events` (default 1000000); the larger has ten times as many
@@ -39,6 +41,7 @@ pub(crate) enum Benchmark {
     Access,
     Goals,
     Events,
+    Durability,
 }
 
 #[derive(Debug, Clone)]
@@ -68,6 +71,7 @@ impl Options {
             Some("access") => Benchmark::Access,
             Some("goals") => Benchmark::Goals,
             Some("events") => Benchmark::Events,
+            Some("durability") => Benchmark::Durability,
             Some(other) => return Err(format!("there is no benchmark {other}\n\n{USAGE}")),
             None => return Err(USAGE.to_owned()),
         };
@@ -103,7 +107,13 @@ impl Options {
                 other => return Err(format!("there is no option {other}\n\n{USAGE}")),
             }
         }
-        options.rounds = rounds.unwrap_or(if options.quick { 1 } else { 3 });
+        let usual = match (options.benchmark, options.quick) {
+            (Benchmark::Durability, true) => 5,
+            (Benchmark::Durability, false) => 200,
+            (_, true) => 1,
+            (_, false) => 3,
+        };
+        options.rounds = rounds.unwrap_or(usual);
         let seconds = seconds.unwrap_or(if options.quick { 1 } else { 8 });
         options.round = Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX));
         Ok(options)

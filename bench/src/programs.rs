@@ -88,6 +88,12 @@ impl Server {
         Ok(())
     }
 
+    /// Ends it as a loss of power would.
+    pub(crate) fn kill(&mut self) -> Outcome {
+        self.child.kill().during(&self.name)?;
+        self.child.wait().map(drop).during(&self.name)
+    }
+
     fn last_words(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
@@ -107,8 +113,7 @@ impl Server {
             }
             std::thread::sleep(POLL);
         }
-        self.child.kill().during(&self.name)?;
-        self.child.wait().map(drop).during(&self.name)
+        self.kill()
     }
 }
 

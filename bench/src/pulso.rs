@@ -93,6 +93,11 @@ impl Running {
         self.server.process_id()
     }
 
+    /// Ends it as a loss of power would.
+    pub(crate) fn kill(&mut self) -> Outcome {
+        self.server.kill()
+    }
+
     pub(crate) fn target(&self, key: &str) -> Target {
         Target { address: self.address, key: Some(key.to_owned()) }
     }

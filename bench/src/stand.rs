@@ -17,7 +17,7 @@ const SELLER: &str = include_str!("../sql/seller.sql");
 const LOADED: &str = "users companies contacts leads deals";
 
 /// The tenant that is measured, and the one beside it that must not be seen.
-const TENANT: &str = "bench";
+pub(crate) const TENANT: &str = "bench";
 pub(crate) const NEIGHBOUR: &str = "neighbour";
 
 /// How many rows there are.
