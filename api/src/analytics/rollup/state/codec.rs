@@ -45,11 +45,14 @@ impl FromStr for State {
 }
 
 fn read(text: &str) -> Option<State> {
+    // Most states are counts, and a chart reads tens of thousands of them.
+    if let Some(count) = text.strip_prefix("c|") {
+        return count.parse().ok().map(State::Count);
+    }
     let mut parts = text.split('|');
     let kind = parts.next()?;
     let count = parts.next()?.parse().ok()?;
     let state = match kind {
-        "c" => State::Count(count),
         "s" => State::Sum(Total { count, sum: parts.next()?.parse().ok()? }),
         "n" => State::Minimum(Extreme { count, value: parts.next()?.parse().ok()? }),
         "x" => State::Maximum(Extreme { count, value: parts.next()?.parse().ok()? }),
