@@ -9,34 +9,72 @@ use regex::{Captures, Regex};
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-/// One kind of personal data: what it is replaced by, its form, and whether a find is one.
+/// One kind of personal data: what it is replaced by, what a text must have to hold one, its form, and
+/// whether a find is one.
 struct Detector {
     mark: &'static str,
+    may_hold: fn(&Glance) -> bool,
     form: Regex,
     is_one: fn(&str) -> bool,
 }
 
+/// What a text has, at a glance: most hold nothing of anybody's, and events have dozens of them.
+struct Glance {
+    bytes: usize,
+    digits: usize,
+    has_at: bool,
+}
+
+impl Glance {
+    fn at(text: &str) -> Self {
+        let (mut digits, mut has_at) = (0, false);
+        for byte in text.bytes() {
+            digits += usize::from(byte.is_ascii_digit());
+            has_at |= byte == b'@';
+        }
+        Self { bytes: text.len(), digits, has_at }
+    }
+}
+
 #[expect(clippy::expect_used, reason = "the forms below are constants, and a test uses them all")]
-fn detector(mark: &'static str, form: &str, is_one: fn(&str) -> bool) -> Detector {
-    Detector { mark, form: Regex::new(form).expect("a form is a regular expression"), is_one }
+fn detector(
+    mark: &'static str,
+    may_hold: fn(&Glance) -> bool,
+    form: &str,
+    is_one: fn(&str) -> bool,
+) -> Detector {
+    Detector {
+        mark,
+        may_hold,
+        form: Regex::new(form).expect("a form is a regular expression"),
+        is_one,
+    }
 }
 
 /// In the order in which they are looked for: a CNPJ holds what could be a telephone number.
 static DETECTORS: LazyLock<[Detector; 4]> = LazyLock::new(|| {
     [
-        detector("[email]", r"(?i)[\p{L}\p{N}._%+'-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+", |_| {
-            true
-        }),
+        detector(
+            "[email]",
+            |glance| glance.has_at,
+            r"(?i)[\p{L}\p{N}._%+'-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+",
+            |_| true,
+        ),
         detector(
             "[cnpj]",
+            |glance| glance.digits >= 2 && glance.bytes >= 14,
             r"(?i)[0-9a-z]{2}\.?[0-9a-z]{3}\.?[0-9a-z]{3}/?[0-9a-z]{4}-?[0-9]{2}",
             |text| text.contains('/') || Cnpj::parse(text).is_ok(),
         ),
-        detector("[cpf]", r"[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}-?[0-9]{2}", |text| {
-            text.contains('.') || Cpf::parse(text).is_ok()
-        }),
+        detector(
+            "[cpf]",
+            |glance| glance.digits >= 11,
+            r"[0-9]{3}\.?[0-9]{3}\.?[0-9]{3}-?[0-9]{2}",
+            |text| text.contains('.') || Cpf::parse(text).is_ok(),
+        ),
         detector(
             "[phone]",
+            |glance| glance.digits >= 9,
             r"(?:\+?[0-9]{1,3}[ .-]?)?\(?[0-9]{2,3}\)?[ .-]?[0-9]{3,5}[ .-]?[0-9]{4}",
             is_phone,
         ),
@@ -66,7 +104,9 @@ pub(super) fn in_text(text: &str) -> String {
     if Uuid::try_parse(text).is_ok() {
         return text.to_owned();
     }
-    DETECTORS.iter().fold(text.to_owned(), |text, detector| {
+    let glance = Glance::at(text);
+    let possible = DETECTORS.iter().filter(|detector| (detector.may_hold)(&glance));
+    possible.fold(text.to_owned(), |text, detector| {
         if !detector.form.is_match(&text) {
             return text;
         }
@@ -113,6 +153,7 @@ pub(super) fn in_object(object: &mut Map<String, Json>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -134,6 +175,17 @@ mod tests {
             ("5511987654321", "[phone]"),
         ] {
             assert_eq!(in_text(text), clean, "{text}");
+        }
+    }
+
+    proptest! {
+        /// A glance leaves nothing out that a closer look would have found.
+        #[test]
+        fn a_glance_overlooks_nothing(text in "[0-9a-zA-Z@.,/() +-]{0,40}") {
+            let glance = Glance::at(&text);
+            for detector in DETECTORS.iter().filter(|detector| detector.form.is_match(&text)) {
+                prop_assert!((detector.may_hold)(&glance), "{}: {text}", detector.mark);
+            }
         }
     }
 
