@@ -268,6 +268,7 @@ fn entities() -> BTreeMap<String, BTreeSet<String>> {
         shape::<entity::tenant_tombstone::Entity>(),
         shape::<entity::fold_head::Entity>(),
         shape::<entity::metric_series::Entity>(),
+        shape::<entity::analytics_dimension::Entity>(),
         shape::<entity::snapshot::Entity>(),
         shape::<entity::event_failure::Entity>(),
         shape::<entity::quarantined_event::Entity>(),

@@ -38,7 +38,7 @@ fn step_names() -> Vec<String> {
 
 /// One row for every table, parents first: columns, and values in which `{id}` is one id for all of
 /// them and `{now}` an instant. What is left out is nullable or has a default.
-const ROWS: [(&str, &str, &str); 44] = [
+const ROWS: [(&str, &str, &str); 45] = [
     (
         "tenants",
         "id, slug, name, created_at, updated_at",
@@ -162,6 +162,11 @@ const ROWS: [(&str, &str, &str); 44] = [
         "metric_series",
         "tenant_id, id, metric, dimensions, created_at",
         "{id}, {id}, 'tickets_created', '{}', {now}",
+    ),
+    (
+        "analytics_dimensions",
+        "tenant_id, id, dimension, value, label, label_folded, valid_from, created_at, updated_at",
+        "{id}, {id}, 'channel', 'web', 'Web', 'web', {now}, {now}, {now}",
     ),
     (
         "snapshots",

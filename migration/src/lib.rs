@@ -23,6 +23,8 @@ mod m20261122_000013_goals;
 mod m20261122_000014_analytics;
 mod m20261122_000015_quarantine;
 mod m20261122_000016_goals_index;
+mod m20261123_000019_dimensions;
+mod m20261123_000019_errors_as_status;
 pub mod partitions;
 mod table;
 
@@ -66,6 +68,8 @@ pub fn steps() -> Vec<Step> {
         step!(m20261122_000014_analytics),
         step!(m20261122_000015_quarantine),
         step!(m20261122_000016_goals_index),
+        step!(m20261123_000019_dimensions),
+        step!(m20261123_000019_errors_as_status),
     ]
 }
 
