@@ -253,7 +253,7 @@ both_databases! {
         assert_eq!(
             names,
             [
-                "CompanySize", "CustomerClass", "DealActivityKind", "DealStatus", "Granularity",
+                "CompanySize", "Comparison", "CustomerClass", "DealActivityKind", "DealStatus", "DimensionNaming", "Granularity",
                 "InteractionDirection", "InteractionType", "LastYearSource", "LeadStatus", "LeadTemperature", "QuarantineState", "ReadKind",
             ]
         );

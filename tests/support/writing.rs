@@ -309,6 +309,10 @@ impl TestApp {
                 let customer = self.create(&tenant.admin.key, "Company", company).await;
                 json!({ "year": 2026, "customerId": customer, "amount": "1000.00" })
             }
+            "AnalyticsDimension" => {
+                let from = "2026-03-01T00:00:00Z";
+                json!({ "dimension": "channel", "value": number, "label": "WhatsApp", "validFrom": from })
+            }
             "User" => json!({ "fullName": "Maria de Souza" }),
             "OrgUnit" => json!({ "name": "Filial" }),
             other => panic!("{other} needs the least it is created from"),

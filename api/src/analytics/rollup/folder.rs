@@ -34,7 +34,7 @@ const SWEPT_AT_ONCE: i64 = 5_000;
 /// Lanes in their order, and the batches that one pass takes of each.
 const LANES: [(Lane, i64); 3] = [(Lane::Critical, 100), (Lane::Normal, 100), (Lane::Backfill, 20)];
 
-pub(super) static FEEDS: LazyLock<Feeds> = LazyLock::new(|| Feeds::of(METRICS));
+pub(in crate::analytics) static FEEDS: LazyLock<Feeds> = LazyLock::new(|| Feeds::of(METRICS));
 
 /// Folds for as long as the process serves.
 pub async fn keep_folding(app: Arc<App>) {

@@ -14,4 +14,4 @@ pub mod state;
 mod store;
 pub mod verify;
 
-pub use store::{Snapshot, day_zone, series_of, snapshots_of};
+pub use store::{Behind, Snapshot, Stretch, behind, day_zone, progress, series_of, snapshots_of};
