@@ -269,6 +269,7 @@ fn entities() -> BTreeMap<String, BTreeSet<String>> {
         shape::<entity::fold_head::Entity>(),
         shape::<entity::custom_metric::Entity>(),
         shape::<entity::metric_series::Entity>(),
+        shape::<entity::analytics_dimension::Entity>(),
         shape::<entity::snapshot::Entity>(),
         shape::<entity::event_failure::Entity>(),
         shape::<entity::quarantined_event::Entity>(),

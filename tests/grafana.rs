@@ -8,6 +8,7 @@ use axum::http::{Request, header};
 use pulso::analytics::grafana::dashboards;
 use serde_json::{Value as Json, json};
 
+use crate::support::app::Answer;
 use crate::support::ingesting::event;
 use crate::support::sources::root;
 use crate::support::{TestApp, both_databases};
@@ -49,6 +50,15 @@ fn replaced(query: &str, dimension: Option<&str>) -> String {
     }
     assert!(!query.contains('$'), "{query}");
     query
+}
+
+async fn post(app: &TestApp, key: &str, accept: &str, body: &Json) -> Answer {
+    let request = Request::post("/graphql")
+        .header(header::AUTHORIZATION, format!("Bearer {key}"))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::ACCEPT, accept)
+        .body(Body::from(body.to_string()));
+    app.request(request.unwrap()).await
 }
 
 /// The rows of an answer by the rules of the data source: status 200, no errors, a list at the root,
@@ -143,5 +153,85 @@ both_databases! {
         assert!(test.pointer("/data/__schema/queryType/name").is_some(), "{test}");
         let unknown = r#"{ dimensionValues(dimension: "colour") { nodes { value } } }"#;
         assert_eq!(app.error_code(key, unknown, json!({})).await, "NOT_FOUND");
+    }
+
+    /// What the data source "Wild GraphQL" sends: its variables as they are, epoch milliseconds among
+    /// them, more of them than the document declares; it takes 200 alone for an answer.
+    async fn native_variables_are_taken_as_they_come(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        let sent = json!([event("1", "ticket.created", "2026-03-10T10:30:00Z", json!({ "dimensions": { "channel": "web" } }))]);
+        app.ingest(key, &sent).await;
+        app.fold().await;
+        let query = "query($from: DateTime!, $to: DateTime!) { metricSeries(metrics: [\"tickets_created\"], from: $from, \
+            to: $to, granularity: HOURLY) { nodes { time value series labels } } }";
+        let variables = json!({ "from": 1_773_136_800_000_i64, "to": 1_773_144_000_000_i64, "interval_ms": 60_000,
+            "maxDataPoints": 800, "refId": "A" });
+        let answer = post(&app, key, "application/json", &json!({ "query": query, "variables": variables })).await;
+        assert_eq!(answer.status.as_u16(), 200, "{}", answer.text());
+        let nodes = answer.json()["data"]["metricSeries"]["nodes"].take();
+        assert_eq!(nodes, json!([
+            { "time": "2026-03-10T10:00:00Z", "value": 1.0, "series": "", "labels": {} },
+            { "time": "2026-03-10T11:00:00Z", "value": 0.0, "series": "", "labels": {} },
+        ]));
+        // Nothing is an empty list, never null.
+        let none = "{ metricSeries(metrics: [\"tickets_created\"], from: 0, to: 1000, fill: false) { nodes { value } } }";
+        let answer = post(&app, key, "*/*", &json!({ "query": none })).await;
+        assert_eq!(answer.json()["data"], json!({ "metricSeries": { "nodes": [] } }));
+    }
+
+    /// What a table wants: columns by the names of metrics, and a time that epoch text names.
+    async fn a_table_has_columns_by_metric(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        let of = |id: &str, kind: &str| event(id, kind, "2026-03-10T10:30:00Z", json!({ "dimensions": { "channel": "web" } }));
+        app.ingest(key, &json!([of("1", "ticket.created"), of("2", "sla.breached")])).await;
+        app.fold().await;
+        let query = "{ metricTable(metrics: [\"tickets_created\", \"sla_breach_rate\"], by: [\"channel\"], \
+            from: \"2026-03-10T03:00:00.000Z\") { nodes { channel: series values } } }";
+        let answer = post(&app, key, "*/*", &json!({ "query": query })).await;
+        let row = answer.json()["data"]["metricTable"]["nodes"][0].take();
+        // As the data source reads the selectors `channel` and `values.tickets_created`.
+        assert_eq!((&row["channel"], &row["values"]["tickets_created"]), (&json!("web"), &json!(1.0)));
+        assert_eq!(row["values"]["sla_breach_rate"], 100.0);
+    }
+
+    /// A data source that looks at nothing but the status sees that something is wrong, and what.
+    async fn errors_are_a_status_for_keys_that_ask_for_it(app: TestApp) {
+        let admin = &app.alpha.admin.key;
+        let made = app.data(admin, "mutation { apiKeyCreate(input: { name: \"Grafana\", role: \"diretor\", errorsAsStatus: true }) \
+            { secret apiKey { id errorsAsStatus } } }", json!({})).await["apiKeyCreate"].take();
+        assert_eq!(made["apiKey"]["errorsAsStatus"], true);
+        let key = made["secret"].as_str().unwrap();
+        let cases = [
+            (r#"{ metricSeries(metrics: ["nothing"], from: 0) { nodes { value } } }"#, 404),
+            (r#"{ metricSeries(metrics: ["tickets_created"], from: 5, to: 5) { nodes { value } } }"#, 400),
+            (r#"{ metricSeries(metrics: ["tickets_created"], from: 0, granularity: HOURLY) { nodes { value } } }"#, 400),
+            ("{ nobodyKnowsThis }", 400),
+            ("{ metricSeries(", 400),
+            (r#"mutation { analyticsDimensionCreate(input: { dimension: "channel", value: "a", label: "A" }) { id } }"#, 403),
+        ];
+        for (query, status) in cases {
+            let asked = json!({ "query": query });
+            for accept in ["application/json;q=0.9,text/plain", "*/*"] {
+                let told = post(&app, key, accept, &asked).await;
+                assert_eq!(told.status.as_u16(), status, "{query}: {}", told.text());
+                // The same body as anybody gets.
+                let plain = post(&app, &app.alpha.diretor.key, accept, &asked).await;
+                assert_eq!(plain.status.as_u16(), 200, "{query}");
+                let code = |answer: &Json| answer["errors"][0]["extensions"]["code"].clone();
+                assert_eq!(code(&told.json()), code(&plain.json()), "{query}");
+            }
+        }
+        let good = json!({ "query": "{ __schema { queryType { name } } }" });
+        assert_eq!(post(&app, key, "*/*", &good).await.status.as_u16(), 200);
+        let batch = json!([{ "query": "{ me { roles } }" }, { "query": "{ nobodyKnowsThis }" }]);
+        assert_eq!(post(&app, key, "*/*", &batch).await.status.as_u16(), 400);
+        // It can be taken back, which leaves its trace.
+        let id = &made["apiKey"]["id"];
+        let back = format!("mutation {{ apiKeySetErrorsAsStatus(id: {id}, errorsAsStatus: false) {{ errorsAsStatus }} }}");
+        assert_eq!(app.data(admin, &back, json!({})).await["apiKeySetErrorsAsStatus"]["errorsAsStatus"], false);
+        assert_eq!(post(&app, key, "*/*", &json!({ "query": "{ nobodyKnowsThis }" })).await.status.as_u16(), 200);
+        let trail = "{ auditLogs(filter: { action: { eq: \"api_key.update\" } }) { nodes { resourceId newValues } } }";
+        let trail = app.data(admin, trail, json!({})).await["auditLogs"]["nodes"][0].take();
+        assert_eq!((&trail["resourceId"], &trail["newValues"]["errorsAsStatus"]), (id, &json!(false)));
     }
 }

@@ -169,6 +169,11 @@ const ROWS: [(&str, &str, &str); 45] = [
         "{id}, {id}, 'tickets_created', '{}', {now}",
     ),
     (
+        "analytics_dimensions",
+        "tenant_id, id, dimension, value, label, label_folded, valid_from, created_at, updated_at",
+        "{id}, {id}, 'channel', 'web', 'Web', 'web', {now}, {now}, {now}",
+    ),
+    (
         "snapshots",
         "tenant_id, id, series_id, grain, starts_at, events, buckets, revision, updated_at",
         "{id}, {id}, {id}, 'hour', {now}, 1, '0 c|1', 1, {now}",

@@ -34,6 +34,7 @@ fn actor(permissions: Permissions) -> Actor {
         user_id: people[0],
         api_key_id: None,
         persisted_only: false,
+        errors_as_status: false,
         session_id: None,
         role_names: Arc::from([]),
         permissions: Arc::new(permissions),

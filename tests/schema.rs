@@ -109,8 +109,11 @@ fn names_follow_one_rule() {
         let inner = of.trim_matches(['[', ']', '!']);
         let is_filter =
             path.split('.').next().unwrap().contains("Filter") || inner.ends_with("Filter");
-        // The state of an answer, which is no event; and what charts call their axis.
-        let is_state = matches!(path.as_str(), "MetricPoint.time") || last == "dataAsOf";
+        // The state of an answer, which is no event; what charts call their axis; and spans.
+        let is_axis = matches!(path.as_str(), "MetricPoint.time" | "LivePoint.time")
+            || matches!(path.as_str(), "Query.metricLineage(time)" | "MetricPoint.comparedTime");
+        let spans = ["validFrom", "validTo", "comparedFrom", "comparedTo"];
+        let is_state = is_axis || last == "dataAsOf" || spans.contains(&last);
         let is_exempt = is_operator(last) || is_filter || is_state;
         if inner == "DateTime" && !last.ends_with("At") && !is_exempt {
             wrong.push(format!("{path}: an instant is named …At"));

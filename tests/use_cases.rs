@@ -253,9 +253,9 @@ both_databases! {
         assert_eq!(
             names,
             [
-                "CompanySize", "CustomMetricState", "CustomerClass", "DealActivityKind", "DealStatus",
-                "Granularity",
-                "InteractionDirection", "InteractionType", "LastYearSource", "LeadStatus", "LeadTemperature", "MetricAggregation", "QuarantineState", "ReadKind",
+                "CompanySize", "Comparison", "CustomMetricState", "CustomerClass", "DealActivityKind", "DealStatus",
+                "DimensionNaming", "Granularity", "InteractionDirection", "InteractionType", "LastYearSource",
+                "LeadStatus", "LeadTemperature", "MetricAggregation", "QuarantineState", "ReadKind",
             ]
         );
         // The schema says the same of each, so that no label is missing and none is left over.

@@ -58,6 +58,12 @@ pub const HTTP_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const OPERATION_TIMEOUT_MS: u64 = 30_000;
 /// Milliseconds between two looks of a node at what its subscribers wait for.
 pub const NEWS_POLL_MS: u64 = 500;
+/// Milliseconds between two looks of a subscription at numbers.
+pub const LIVE_POLL_MS: u64 = 1_000;
+/// Buckets that a subscription to numbers shows.
+pub const LIVE_BUCKETS_MAX: usize = 1_000;
+/// Points that it remembers to have told.
+pub const LIVE_POINTS_MAX: usize = 5_000;
 /// Notifications that a subscription reads at once when it catches up.
 pub const NEWS_ROWS_AT_ONCE: usize = 100;
 /// Subscriptions of one user at the same time on one node.
@@ -232,5 +238,9 @@ pub const CUSTOM_METRICS_MAX: usize = 200;
 pub const SERIES_METRICS_MAX: usize = 20;
 /// Buckets of time of one question.
 pub const SERIES_BUCKETS_MAX: usize = 10_000;
+/// Events that are listed as those behind one point.
+pub const LINEAGE_EVENTS_MAX: usize = 10_000;
+/// Events of the log that are looked at for them.
+pub const LINEAGE_SCANNED_MAX: usize = 200_000;
 /// Series that one question may name as its limit.
 pub const SERIES_MAX: usize = 1_000;

@@ -32,6 +32,8 @@ pub struct Model {
     pub last_used_at: Option<DateTimeUtc>,
     /// Runs registered operations only.
     pub persisted_only: bool,
+    /// An answer with errors has the status of an error.
+    pub errors_as_status: bool,
     pub created_by: Option<Uuid>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

@@ -5,6 +5,7 @@
 //! database; money is `i64` in hundredths of the row's currency.
 
 pub mod account_token;
+pub mod analytics_dimension;
 pub mod api_key;
 pub mod audit_chain;
 pub mod audit_log;

@@ -139,6 +139,12 @@ pub const CASES: &[Case] = &[
         // Not over a plain request; over the others: tests/subscriptions.rs, everybody_hears_their_own.
         gets: [Refused("UNSUPPORTED"); 5],
     },
+    Case {
+        name: "metricLive",
+        with: |_| "(input: { metrics: [\"tickets_created\"] })".to_owned(),
+        // Not over a plain request; over the others: tests/metric_live.rs, numbers_are_of_whom_a_role_reaches.
+        gets: [Refused("UNSUPPORTED"); 5],
+    },
     // ---- Doors that are open -----------------------------------------------------------------
     Case {
         name: "login",
@@ -304,6 +310,11 @@ pub const CASES: &[Case] = &[
     Case {
         name: "apiKeySetPersistedOnly",
         with: |target| format!("(id: \"{}\", persistedOnly: true)", target.api_key),
+        gets: GUARDED,
+    },
+    Case {
+        name: "apiKeySetErrorsAsStatus",
+        with: |target| format!("(id: \"{}\", errorsAsStatus: true)", target.api_key),
         gets: GUARDED,
     },
     Case {

@@ -60,10 +60,11 @@ pub fn virtual_read(record: &Record) -> String {
 /// Arguments without which a computed record cannot be asked for.
 fn needed(record: &Record) -> &'static str {
     match record.plural {
-        "metricSeries" => {
+        "metricSeries" | "metricTable" => {
             "metrics: [\"leads_created\", \"deals_won\"], from: \"2026-01-01T00:00:00Z\", "
         }
         "analyticsSnapshots" => "scope: \"crm\", from: \"2026-01-01T00:00:00Z\", ",
+        "metricLineage" => "metric: \"leads_created\", time: \"2026-03-10T12:00:00Z\", ",
         "dimensionValues" => "dimension: \"channel\", ",
         _ => "",
     }

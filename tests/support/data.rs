@@ -200,6 +200,9 @@ fn random_row(
             "email" => {
                 Value::Text(format!("{}{number}@exemplo.com", random.pick(&["a", "b", "Z"])))
             }
+            "value" if record.table == "analytics_dimensions" => {
+                Value::Text(format!("value-{number}"))
+            }
             "is_won" | "is_lost" => Value::Bool(false),
             // Any will do: batches are not looked up.
             "batch_id" => Value::Id(tenant.id),

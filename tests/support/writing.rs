@@ -311,6 +311,10 @@ impl TestApp {
             }
             "CustomMetric" => json!({ "name": format!("m{number}"), "label": "Devoluções",
                 "aggregation": "COUNT", "sources": [{ "eventType": "order.refunded" }] }),
+            "AnalyticsDimension" => {
+                let from = "2026-03-01T00:00:00Z";
+                json!({ "dimension": "channel", "value": number, "label": "WhatsApp", "validFrom": from })
+            }
             "User" => json!({ "fullName": "Maria de Souza" }),
             "OrgUnit" => json!({ "name": "Filial" }),
             other => panic!("{other} needs the least it is created from"),

@@ -32,6 +32,8 @@ pub struct Actor {
     pub api_key_id: Option<Uuid>,
     /// The key runs registered operations only.
     pub persisted_only: bool,
+    /// Its answers with errors have the status of an error.
+    pub errors_as_status: bool,
     /// The session behind the access token, when one was used.
     pub session_id: Option<Uuid>,
     pub role_names: Arc<[String]>,

@@ -144,7 +144,7 @@ fn granularity() -> Json {
 /// The values of a dimension, to choose from.
 fn values_of(dimension: &str) -> Json {
     let query = format!(
-        "{{ dimensionValues(dimension: \"{dimension}\") {{ nodes {{ __text: value __value: value }} }} }}"
+        "{{ dimensionValues(dimension: \"{dimension}\") {{ nodes {{ __text: label __value: value }} }} }}"
     );
     let columns = [("__text", "string"), ("__value", "string")];
     json!({

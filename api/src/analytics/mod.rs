@@ -6,6 +6,7 @@
 //!
 //! Not here: the event log itself (`events.rs`, which the CRM writes too), alerts and dashboards.
 
+pub mod dimension;
 pub mod event;
 pub mod grafana;
 pub mod log;
@@ -19,10 +20,13 @@ use crate::record::Record;
 pub fn records() -> Vec<&'static Record> {
     vec![
         log::record::record(),
+        dimension::record::record(),
         metric::record::record(),
         metric::custom::record::record(),
         series::record::record(),
         series::snapshots::record(),
+        series::table::record(),
+        series::lineage::record(),
         series::values::record(),
         event::quarantine::record::record(),
     ]

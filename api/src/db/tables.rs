@@ -98,6 +98,7 @@ fn listed() -> Vec<Table> {
         table::<entity::fold_head::Entity>(&[]),
         table::<entity::custom_metric::Entity>(&[]),
         table::<entity::metric_series::Entity>(&[]),
+        table::<entity::analytics_dimension::Entity>(&[]),
         table::<entity::snapshot::Entity>(&[]),
         table::<entity::outbox::Entity>(&[]),
         table::<entity::epoch::Entity>(&[]),

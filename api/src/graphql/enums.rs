@@ -15,7 +15,7 @@ pub(crate) struct EnumsQuery;
 
 #[Object]
 impl EnumsQuery {
-    /// The enums that fields of records hold, by name, with the labels of their values.
+    /// The enums of the records' fields and arguments, by name, with the labels of their values.
     async fn enums(
         &self,
         context: &Context<'_>,
@@ -31,8 +31,8 @@ impl EnumsQuery {
 
 /// Every enum of every record, each once.
 fn declared() -> BTreeMap<&'static str, &'static EnumType> {
-    let fields = catalogue().records.iter().flat_map(|record| &record.fields);
-    fields.filter_map(|field| field.enum_type().map(|of| (of.name, of))).collect()
+    let records = catalogue().records.iter();
+    records.flat_map(|record| record.enum_types()).map(|of| (of.name, of)).collect()
 }
 
 /// An enum of the schema.

@@ -30,7 +30,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use crate::ctx::Ctx;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::rate::Standings;
 use crate::record::declare::Freshness;
 use crate::telemetry::OperationKind;
@@ -101,6 +101,8 @@ pub struct Reply {
     pub body: Bytes,
     pub outcome: Outcome,
     pub is_mutation: bool,
+    /// The code of the first error, where there is one.
+    pub failed: Option<Code>,
     /// What the caller has left.
     pub standings: Standings,
     /// How fresh the parts of the answer are that were kept.

@@ -43,6 +43,7 @@ pub(super) fn refuse(refusal: &Refusal, origin: &Origin, is_mutation: bool) -> R
         body,
         outcome,
         is_mutation,
+        failed: Some(refusal.error.code()),
         standings: Standings::default(),
         freshness: Vec::new(),
         took: Duration::ZERO,
@@ -73,6 +74,7 @@ pub(super) fn finish(
         out.extend_from_slice(Json::Array(errors).to_string().as_bytes());
         out.push(b',');
     }
+    let failed = response.errors.first().map(code_of);
     let wait_s = response.errors.iter().filter_map(told_to_wait).max();
     if executed {
         out.extend_from_slice(b"\"data\":");
@@ -92,7 +94,14 @@ pub(super) fn finish(
     out.push(b'}');
     let outcome = outcome_of(state, executed, wait_s);
     let standings = state.account.standings();
-    Reply { body: Bytes::from(out), outcome, is_mutation, standings, freshness, took }
+    Reply { body: Bytes::from(out), outcome, is_mutation, failed, standings, freshness, took }
+}
+
+/// The code of an error; what the protocol refuses before it runs is the caller's fault.
+fn code_of(error: &ServerError) -> Code {
+    let told = error.extensions.as_ref().and_then(|extensions| extensions.get("code"));
+    let known = |code: &Code| told == Some(&Value::from(code.as_str()));
+    Code::ALL.into_iter().find(known).unwrap_or(Code::Invalid)
 }
 
 /// Seconds that an error of a field written by hand tells its caller to wait.

@@ -18,6 +18,7 @@ use super::rate_limit::RateLimitQuery;
 use super::registered::{RegisteredMutation, RegisteredQuery};
 use crate::analytics::event::graphql::EventMutation;
 use crate::analytics::event::quarantine::graphql::QuarantineMutation;
+use crate::analytics::series::graphql::MetricSubscription;
 use crate::identity::account::graphql::AccountMutation;
 use crate::identity::api_key::graphql::{ApiKeyMutation, ApiKeyQuery};
 use crate::identity::explanation::graphql::ExplanationQuery;
@@ -68,7 +69,7 @@ pub(crate) struct Mutation(
 );
 
 #[derive(MergedSubscription, Default)]
-pub(crate) struct Subscription(NotificationSubscription);
+pub(crate) struct Subscription(NotificationSubscription, MetricSubscription);
 
 /// Every record's list, single record, aggregate and groups.
 #[derive(Default)]

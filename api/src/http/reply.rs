@@ -36,6 +36,8 @@ pub(super) struct Answer {
     strict: StatusCode,
     /// For `application/json`.
     lenient: StatusCode,
+    /// For callers who look at nothing else; none where there are no errors.
+    of_errors: Option<StatusCode>,
     retry_after_s: Option<u64>,
     pub(super) is_mutation: bool,
     /// Whether the operation ran; otherwise the body has errors and no data.
@@ -51,6 +53,7 @@ impl Answer {
             body,
             strict: status,
             lenient: status,
+            of_errors: (!status.is_success()).then_some(status),
             retry_after_s: None,
             is_mutation: false,
             executed: false,
@@ -94,7 +97,8 @@ impl Answer {
         }] });
         let status =
             if refusal.is_client_error() { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-        Self::failed(Bytes::from(body.to_string()), status)
+        let answer = Self::failed(Bytes::from(body.to_string()), status);
+        Self { of_errors: Some(StatusCode::BAD_REQUEST), ..answer }
     }
 
     /// The one answer to a batch: each part keeps its own errors, so the whole is 200, unless every
@@ -111,6 +115,7 @@ impl Answer {
             .map(|first| first.lenient)
             .filter(|status| parts.iter().all(|part| part.lenient == *status));
         let mut answer = Self::failed(body.freeze(), alike.unwrap_or(StatusCode::OK));
+        answer.of_errors = parts.iter().find_map(|part| part.of_errors);
         answer.retry_after_s = parts.iter().filter_map(|part| part.retry_after_s).max();
         for part in parts {
             answer.standings.updated_by(&part.standings);
@@ -152,6 +157,16 @@ impl Answer {
         response
     }
 
+    /// With errors, the status of the first of them: for callers that look at nothing else.
+    #[must_use]
+    pub(super) fn errors_as_status(mut self) -> Self {
+        if let Some(status) = self.of_errors.filter(|_| self.lenient.is_success()) {
+            self.strict = status;
+            self.lenient = status;
+        }
+        self
+    }
+
     /// A mutation that came by GET and was not run.
     #[must_use]
     pub(super) fn refused_by_method(mut self) -> Self {
@@ -182,6 +197,7 @@ impl From<Reply> for Answer {
             body: reply.body,
             strict,
             lenient,
+            of_errors: reply.failed.map(status_of),
             retry_after_s,
             is_mutation: reply.is_mutation,
             executed: reply.outcome == Outcome::Executed,

@@ -13,6 +13,7 @@
 //! - the number of statements follows from the plan, never from the data;
 //! - a page is complete or the request is refused: no silent caps.
 
+pub mod arguments;
 pub mod declare;
 pub mod directory;
 pub mod kind;
@@ -36,5 +37,6 @@ pub mod json;
 pub mod operation;
 pub mod plan;
 
+pub use arguments::Arguments;
 pub use declare::{Record, declare};
 pub use kind::{EnumType, Kind};

@@ -34,6 +34,17 @@ impl Metric {
         }
     }
 
+    /// Its parts, each with the name of the metric that it is.
+    pub fn named_parts(&self) -> Vec<(&str, &Folded)> {
+        match &self.measure {
+            Measure::Folded(folded) => vec![(&self.name, folded)],
+            Measure::Ratio { numerator, denominator, .. } => [numerator, denominator]
+                .into_iter()
+                .filter_map(|part| Some((part.name.as_str(), part.folded()?)))
+                .collect(),
+        }
+    }
+
     /// What divides all of its parts.
     pub fn dimensions(&self) -> Vec<&str> {
         let parts = self.parts();

@@ -105,13 +105,18 @@ pub fn fold(events: &[Logged], feeds: &Feeds, cut: Cut) -> Folds {
 }
 
 /// What an event adds to one series.
-struct Contribution {
-    series_id: Uuid,
-    series: Series,
-    state: State,
+pub struct Contribution {
+    pub series_id: Uuid,
+    pub series: Series,
+    pub state: State,
 }
 
-fn contributions(event: &Logged, feeds: &Feeds) -> Result<Vec<Contribution>, String> {
+/// What an event adds to each of the series that it feeds.
+///
+/// # Errors
+///
+/// Why it cannot be folded.
+pub fn contributions(event: &Logged, feeds: &Feeds) -> Result<Vec<Contribution>, String> {
     let Some(feeds) = feeds.0.get(event.event_type.as_str()) else { return Ok(Vec::new()) };
     let mut contributions = Vec::with_capacity(feeds.len());
     for feed in feeds {

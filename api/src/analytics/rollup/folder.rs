@@ -14,7 +14,7 @@ use super::fold::{Cut, Feeds, Place, Series, fold};
 use super::history;
 use super::state::State;
 use super::store::{self, Batch};
-use crate::access::SystemHandle;
+use crate::access::{Permit, SystemHandle};
 use crate::analytics::metric::catalogue::METRICS;
 use crate::analytics::metric::custom;
 use crate::app::App;
@@ -40,7 +40,10 @@ const LANES: [(Lane, i64); 3] = [(Lane::Critical, 100), (Lane::Normal, 100), (La
 static COMMON: LazyLock<Arc<Feeds>> = LazyLock::new(|| Arc::new(Feeds::of(METRICS.iter())));
 
 /// What feeds a tenant's metrics, those left out whose history is not counted yet.
-pub(super) async fn feeds_of(conn: &Conn, permit: &SystemHandle) -> Result<Arc<Feeds>> {
+pub(in crate::analytics) async fn feeds_of(
+    conn: &Conn,
+    permit: &impl Permit,
+) -> Result<Arc<Feeds>> {
     let catalogue = custom::catalogue_of(conn, permit).await?;
     Ok(if catalogue.is_common() {
         Arc::clone(&COMMON)

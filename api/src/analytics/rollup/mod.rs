@@ -16,4 +16,6 @@ pub mod state;
 mod store;
 pub mod verify;
 
-pub use store::{Snapshot, day_zone, forget, series_of, snapshots_of};
+pub use store::{
+    Behind, Snapshots, Stretch, behind, day_zone, forget, progress, series_of, snapshots_of,
+};

@@ -1,5 +1,5 @@
-//! From kept buckets to rows: which series count, what they come to in each bucket, and what is read
-//! from that.
+//! From kept buckets to series: which of them count, what they come to in each bucket, and what they
+//! are compared with.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,88 +8,189 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value as Json};
 use uuid::Uuid;
 
-use super::ask::{Ask, Reading, Wanted};
+use super::ask::{Ask, Wanted};
+use super::compare::{self, Earlier};
 use super::frame::{Frame, Granularity, frame};
+use super::lines::Lines;
 use super::reach::Reach;
-use crate::access::Resource;
-use crate::analytics::metric::{Aggregation, Folded, Measure};
-use crate::analytics::rollup::folder;
+use crate::access::{Reader, Resource};
+use crate::analytics::dimension::names::{Key, Names};
+use crate::analytics::metric::{Aggregation, Folded};
 use crate::analytics::rollup::grain::Grain;
-use crate::analytics::rollup::state::State;
-use crate::analytics::rollup::{self, Snapshot};
+use crate::analytics::rollup::{self, folder};
 use crate::ctx::Ctx;
 use crate::db::Conn;
 use crate::error::{Error, Result, say};
 
-/// The values of `by`, in its order; what an event did not say is none.
-type Key = Vec<Option<String>>;
-
-/// The states of a series, bucket by bucket.
-type Line = Vec<Option<State>>;
+/// Everything that an answer is read from.
+pub(super) struct Material {
+    pub(super) lines: Lines,
+    earlier: Option<(Lines, Vec<Option<usize>>)>,
+}
 
 /// What one series comes to.
 pub(super) struct Answered {
     pub(super) wanted: usize,
     /// `None` stands for all series beyond the limit together.
     pub(super) key: Option<Key>,
-    /// Value and number of events of each bucket.
-    pub(super) points: Vec<(Option<f64>, i64)>,
+    pub(super) points: Vec<Point>,
 }
 
-pub(super) struct Answer {
-    pub(super) frame: Frame,
-    pub(super) series: Vec<Answered>,
+/// What a series comes to in one bucket.
+pub(super) struct Point {
+    pub(super) value: Option<f64>,
+    pub(super) events: i64,
+    /// Its counterpart in the time that it is compared with.
+    pub(super) then: Option<Then>,
 }
 
-pub(super) async fn answer(ctx: &Ctx, conn: &Conn, ask: &Ask) -> Result<Answer> {
+pub(super) struct Then {
+    pub(super) time: DateTime<Utc>,
+    pub(super) value: Option<f64>,
+    pub(super) events: i64,
+}
+
+impl Point {
+    /// How much more, or less, than then.
+    pub(super) fn change(&self) -> Option<f64> {
+        Some(self.value? - self.then.as_ref()?.value?)
+    }
+
+    /// The same, per cent of what it was then.
+    pub(super) fn change_percent(&self) -> Option<f64> {
+        let before = self.then.as_ref()?.value?;
+        (before != 0.0).then_some(self.change()? / before.abs() * 100.0)
+    }
+
+    /// Whether anything happened, now or then.
+    pub(super) fn has_events(&self) -> bool {
+        self.events > 0 || self.then.as_ref().is_some_and(|then| then.events > 0)
+    }
+}
+
+/// Reads what is asked for; with `whole` all buckets of the span as one.
+pub(super) async fn gather(ctx: &Ctx, conn: &Conn, ask: &Ask, whole: bool) -> Result<Material> {
     let reader = ctx.reader(Resource::Analytics)?;
     let reach = Reach::of(ctx, conn).await?;
     for wanted in &ask.wanted {
         reach.check(&wanted.metric)?;
     }
     let day_zone = rollup::day_zone(conn, &reader).await?;
-    let frame = frame(ask.granularity, ask.zone, ask.span, day_zone)?;
-    check_minutes(ctx, ask, &frame)?;
-    let parts = ask.wanted.iter().flat_map(|wanted| wanted.metric.parts());
-    let parts: BTreeMap<&str, &Folded> =
-        parts.map(|folded| (folded.key.as_ref(), folded)).collect();
-    let names: Vec<&str> = parts.keys().copied().collect();
-    let mut places: HashMap<Uuid, (String, Key)> = HashMap::new();
-    for (id, metric, dimensions) in rollup::series_of(conn, &reader, &names).await? {
-        if reach.covers(&dimensions) && counts(ask, &dimensions) {
-            places.insert(id, (metric, key_of(ask, &dimensions)));
-        }
+    let (now, earlier) = frames(ctx, ask, day_zone, whole)?;
+    let kept = Kept::of(conn, &reader, ask, (&reach, day_zone)).await?;
+    let mut lines = kept.lines(now).await?;
+    let mut then = match earlier {
+        Some(earlier) => Some((kept.lines(earlier.frame).await?, earlier.counterparts)),
+        None => None,
+    };
+    let names = kept.names(ctx, ask).await?;
+    lines.name(names.as_ref());
+    if let Some((lines, _)) = &mut then {
+        lines.name(names.as_ref());
     }
-    let mut lines = Lines { frame: &frame, lines: BTreeMap::new(), opening: BTreeMap::new() };
-    let ids: Vec<Uuid> = places.keys().copied().collect();
-    let starts = frame.starts.first().copied();
-    let span = (frame.grain, starts, frame.end);
-    let snapshots = rollup::snapshots_of(conn, &reader, ids, span).await?;
-    for (id, line) in by_series(&frame, snapshots)? {
-        if let Some((metric, key)) = places.get(&id) {
-            lines.take(metric, key, line)?;
+    Ok(Material { lines, earlier: then })
+}
+
+/// The buckets that are asked for, and those that they are compared with.
+fn frames(
+    ctx: &Ctx,
+    ask: &Ask,
+    day_zone: Option<Tz>,
+    whole: bool,
+) -> Result<(Frame, Option<Earlier>)> {
+    let now = frame(ask.granularity, ask.zone, ask.span, day_zone)?;
+    check_minutes(ctx, ask, (&now, "from"))?;
+    let earlier = match ask.compare {
+        Some(comparison) => {
+            let earlier =
+                compare::earlier(comparison, (ask.granularity, ask.zone), &now, day_zone)?;
+            if let Some(earlier) = &earlier {
+                check_minutes(ctx, ask, (&earlier.frame, "compareTo"))?;
+            }
+            earlier
         }
+        None => None,
+    };
+    if !whole {
+        return Ok((now, earlier));
     }
-    let balances: Vec<&str> = parts
-        .iter()
-        .filter(|(_, folded)| folded.aggregation == Aggregation::Balance)
-        .map(|(name, _)| *name)
-        .collect();
-    if let (false, Some(start), Some(zone)) = (balances.is_empty(), starts, day_zone) {
-        let of_balances =
-            places.iter().filter(|(_, (metric, _))| balances.contains(&metric.as_str()));
+    let as_one =
+        |earlier: Earlier| Earlier { frame: earlier.frame.whole(), counterparts: vec![Some(0)] };
+    Ok((now.whole(), earlier.map(as_one)))
+}
+
+/// The kept series that count, and where their buckets are read.
+struct Kept<'a> {
+    conn: &'a Conn,
+    reader: &'a Reader,
+    day_zone: Option<Tz>,
+    places: HashMap<Uuid, (String, Key)>,
+    balances: BTreeSet<String>,
+}
+
+impl<'a> Kept<'a> {
+    async fn of(
+        conn: &'a Conn,
+        reader: &'a Reader,
+        ask: &Ask,
+        (reach, day_zone): (&Reach, Option<Tz>),
+    ) -> Result<Self> {
+        let parts = ask.wanted.iter().flat_map(|wanted| wanted.metric.parts());
+        let parts: BTreeMap<&str, &Folded> =
+            parts.map(|folded| (folded.key.as_ref(), folded)).collect();
+        let names: Vec<&str> = parts.keys().copied().collect();
+        let mut places = HashMap::new();
+        for (id, metric, dimensions) in rollup::series_of(conn, reader, &names).await? {
+            if reach.covers(&dimensions) && counts(ask, &dimensions) {
+                places.insert(id, (metric, key_of(ask, &dimensions)));
+            }
+        }
+        let is_balance = |folded: &Folded| folded.aggregation == Aggregation::Balance;
+        let balances = parts.iter().filter(|(_, folded)| is_balance(folded));
+        let balances = balances.map(|(key, _)| (*key).to_owned()).collect();
+        Ok(Self { conn, reader, day_zone, places, balances })
+    }
+
+    /// What the values of `by` are called, where that is asked for.
+    async fn names(&self, ctx: &Ctx, ask: &Ask) -> Result<Option<Names>> {
+        let Some(naming) = ask.naming.filter(|_| !ask.by.is_empty()) else { return Ok(None) };
+        let keys: Vec<&Key> = self.places.values().map(|(_, key)| key).collect();
+        let values = values_of(&ask.by, &keys);
+        Names::of(ctx, self.conn, naming, &values).await.map(Some)
+    }
+
+    async fn lines(&self, frame: Frame) -> Result<Lines> {
+        let starts = frame.starts.first().copied();
+        let span = (frame.grain, starts, frame.end);
+        let mut lines = Lines::over(frame);
+        let ids: Vec<Uuid> = self.places.keys().copied().collect();
+        for snapshots in rollup::snapshots_of(self.conn, self.reader, ids, span).await? {
+            if let Some((metric, key)) = self.places.get(&snapshots.series_id()) {
+                lines.take(metric, key, &snapshots)?;
+            }
+        }
+        if let (false, Some(start), Some(zone)) = (self.balances.is_empty(), starts, self.day_zone)
+        {
+            self.open(&mut lines, start, zone).await?;
+        }
+        Ok(lines)
+    }
+
+    /// What balances came to before the first bucket.
+    async fn open(&self, lines: &mut Lines, start: DateTime<Utc>, zone: Tz) -> Result<()> {
+        let is_balance = |metric: &str| self.balances.contains(metric);
+        let of_balances = self.places.iter().filter(|(_, (metric, _))| is_balance(metric));
         let ids: Vec<Uuid> = of_balances.map(|(id, _)| *id).collect();
         for span in before(start, zone) {
-            for snapshot in rollup::snapshots_of(conn, &reader, ids.clone(), span).await? {
-                if let Some((metric, key)) = places.get(&snapshot.series_id) {
-                    lines.open(metric, key, snapshot.state)?;
+            for snapshots in rollup::snapshots_of(self.conn, self.reader, ids.clone(), span).await?
+            {
+                if let Some((metric, key)) = self.places.get(&snapshots.series_id()) {
+                    lines.open(metric, key, &snapshots)?;
                 }
             }
         }
+        Ok(())
     }
-    let series = (0..).zip(&ask.wanted).map(|(index, wanted)| lines.read(ask, index, wanted));
-    let series = series.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect();
-    Ok(Answer { frame, series })
 }
 
 /// What there is before an instant, each part once: whole days, quarters of an hour, and minutes where
@@ -115,14 +216,14 @@ fn before(start: DateTime<Utc>, zone: Tz) -> Vec<(Grain, Option<DateTime<Utc>>, 
 }
 
 /// Minutes are kept for two days: an older one would be an empty bucket that was not empty.
-fn check_minutes(ctx: &Ctx, ask: &Ask, frame: &Frame) -> Result<()> {
+fn check_minutes(ctx: &Ctx, ask: &Ask, (frame, argument): (&Frame, &'static str)) -> Result<()> {
     let from = ctx.now() - folder::MINUTES_KEPT;
     // A balance is made of the minutes of its first quarter too.
     let first = frame.starts.first().map(|start| Grain::Quarter.start_of(*start, ask.zone));
     let too_early = first.is_some_and(|start| start < from);
     if ask.granularity == Granularity::Realtime && too_early {
         return Err(Error::invalid_field(
-            "from",
+            argument,
             say(
                 "minutes are kept for 48 hours: ask by the hour for what is older",
                 "minutos ficam por 48 horas: peça por hora o que é mais antigo",
@@ -132,205 +233,91 @@ fn check_minutes(ctx: &Ctx, ask: &Ask, frame: &Frame) -> Result<()> {
     Ok(())
 }
 
-fn counts(ask: &Ask, dimensions: &Json) -> bool {
+pub(super) fn counts(ask: &Ask, dimensions: &Json) -> bool {
     ask.only.iter().all(|(name, values)| {
         let value = dimensions.get(name).and_then(Json::as_str);
         value.is_some_and(|value| values.contains(value))
     })
 }
 
-fn key_of(ask: &Ask, dimensions: &Json) -> Key {
+pub(super) fn key_of(ask: &Ask, dimensions: &Json) -> Key {
     let value = |name: &String| dimensions.get(name).and_then(Json::as_str).map(str::to_owned);
     ask.by.iter().map(value).collect()
 }
 
-/// Metrics by key.
-struct Lines<'f> {
-    frame: &'f Frame,
-    lines: BTreeMap<(String, Key), Line>,
-    /// What balances came to before the first bucket.
-    opening: BTreeMap<(String, Key), State>,
+/// The values that keys have of each dimension.
+pub(super) fn values_of(by: &[String], keys: &[&Key]) -> Vec<(String, BTreeSet<String>)> {
+    let values = |place: usize| keys.iter().filter_map(|key| key.get(place)?.clone()).collect();
+    by.iter().enumerate().map(|(place, name)| (name.clone(), values(place))).collect()
 }
 
-fn add(slot: &mut Option<State>, state: State) -> Result<()> {
-    match slot {
-        Some(there) => there.merge(&state).map_err(Error::internal),
-        None => {
-            *slot = Some(state);
-            Ok(())
-        }
-    }
-}
-
-/// The line of each series. There are thousands of buckets, and few series: what they are called is
-/// looked up once for each.
-fn by_series(frame: &Frame, snapshots: Vec<Snapshot>) -> Result<HashMap<Uuid, Line>> {
-    let mut lines: HashMap<Uuid, Line> = HashMap::new();
-    for snapshot in snapshots {
-        let Some(bucket) = frame.bucket_of(snapshot.starts_at) else { continue };
-        let line = lines.entry(snapshot.series_id);
-        let line = line.or_insert_with(|| vec![None; frame.starts.len()]);
-        if let Some(slot) = line.get_mut(bucket) {
-            add(slot, snapshot.state)?;
-        }
-    }
-    Ok(lines)
-}
-
-impl Lines<'_> {
-    fn take(&mut self, metric: &str, key: &Key, taken: Line) -> Result<()> {
-        let line = self.lines.entry((metric.to_owned(), key.clone()));
-        let line = line.or_insert_with(|| vec![None; self.frame.starts.len()]);
-        for (slot, state) in line.iter_mut().zip(taken) {
-            if let Some(state) = state {
-                add(slot, state)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn open(&mut self, metric: &str, key: &Key, state: State) -> Result<()> {
-        let place = (metric.to_owned(), key.clone());
-        let mut slot = self.opening.remove(&place);
-        add(&mut slot, state)?;
-        self.opening.extend(slot.map(|state| (place, state)));
-        Ok(())
-    }
-
-    /// The series of one number, the busiest first, the rest together.
-    fn read(&self, ask: &Ask, index: usize, wanted: &Wanted) -> Result<Vec<Answered>> {
-        let parts = wanted.metric.parts();
-        let in_parts = |key: &String| parts.iter().any(|part| *part.key == **key);
-        let known = self.lines.keys().chain(self.opening.keys());
-        let keys: BTreeSet<&Key> =
-            known.filter(|(name, _)| in_parts(name)).map(|(_, key)| key).collect();
-        let mut ranked: Vec<(i64, &Key)> = keys
-            .into_iter()
-            .map(|key| (parts.iter().map(|part| self.events(&part.key, key)).sum(), key))
-            .collect();
-        ranked.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(other.1)));
-        if ask.by.is_empty() && ranked.is_empty() && ask.fill {
-            // Nothing happened, and a chart wants to show that.
-            return Ok(vec![self.answered(wanted, (index, Some(Vec::new())), &[])?]);
-        }
-        let shown = ask.limit.unwrap_or(usize::MAX).min(ranked.len());
-        let (shown, rest) = ranked.split_at(shown);
-        let mut series = Vec::with_capacity(shown.len() + 1);
-        for (_, key) in shown {
-            series.push(self.answered(wanted, (index, Some((*key).clone())), &[*key])?);
-        }
-        if !rest.is_empty() {
-            let keys: Vec<&Key> = rest.iter().map(|(_, key)| *key).collect();
-            series.push(self.answered(wanted, (index, None), &keys)?);
+impl Material {
+    /// The series of every number that is asked for.
+    pub(super) fn series(&self, ask: &Ask) -> Result<Vec<Answered>> {
+        let mut series = Vec::new();
+        for (index, wanted) in ask.wanted.iter().enumerate() {
+            series.extend(self.series_of(ask, index, wanted)?);
         }
         Ok(series)
     }
 
-    fn events(&self, part: &str, key: &Key) -> i64 {
-        let line = self.lines.get(&(part.to_owned(), key.clone()));
-        let states = line.into_iter().flatten().flatten();
-        states.map(State::events).sum()
+    /// The series of one number, the busiest first, the rest together.
+    fn series_of(&self, ask: &Ask, index: usize, wanted: &Wanted) -> Result<Vec<Answered>> {
+        let ranked = self.ranked(wanted);
+        if ask.by.is_empty() && ranked.is_empty() && ask.fill {
+            // Nothing happened, and a chart wants to show that.
+            let points = self.points(wanted, &[])?;
+            return Ok(vec![Answered { wanted: index, key: Some(Vec::new()), points }]);
+        }
+        let shown = ask.limit.unwrap_or(usize::MAX).min(ranked.len());
+        let (shown, rest) = ranked.split_at(shown);
+        let mut series = Vec::with_capacity(shown.len() + 1);
+        for key in shown {
+            let points = self.points(wanted, &[*key])?;
+            series.push(Answered { wanted: index, key: Some((*key).clone()), points });
+        }
+        if !rest.is_empty() {
+            series.push(Answered { wanted: index, key: None, points: self.points(wanted, rest)? });
+        }
+        Ok(series)
     }
 
-    fn answered(
-        &self,
-        wanted: &Wanted,
-        (index, key): (usize, Option<Key>),
-        of: &[&Key],
-    ) -> Result<Answered> {
-        let mut merged = Vec::new();
+    /// The keys of which there is something, now or then, the busiest first.
+    pub(super) fn ranked(&self, wanted: &Wanted) -> Vec<&Key> {
         let parts = wanted.metric.parts();
-        for folded in &parts {
-            merged.push(self.merged(folded, of)?);
-        }
-        let points = (0..self.frame.starts.len()).map(|bucket| {
-            let state =
-                |part: usize| merged.get(part).and_then(|line: &Line| line.get(bucket)?.as_ref());
-            let read = |part: usize| {
-                parts.get(part).and_then(|folded| value(folded, state(part), wanted.reading))
-            };
-            let value = match &wanted.metric.measure {
-                Measure::Folded(_) => read(0),
-                Measure::Ratio { times, .. } => match (read(0), read(1)) {
-                    (Some(above), Some(below)) if below != 0.0 => Some(above / below * times),
-                    (_, _) => None,
-                },
-            };
-            (value, state(0).map_or(0, State::events))
-        });
-        Ok(Answered { wanted: index, key, points: points.collect() })
+        let earlier = self.earlier.as_ref().map(|(lines, _)| lines);
+        let then = earlier.into_iter().flat_map(|lines| lines.keys(&parts));
+        let keys: BTreeSet<&Key> = self.lines.keys(&parts).chain(then).collect();
+        let events =
+            |lines: Option<&Lines>, key| lines.map_or(0, |lines| lines.events(&parts, key));
+        let busy = |key| (events(Some(&self.lines), key), events(earlier, key));
+        let mut ranked: Vec<_> = keys.into_iter().map(|key| (busy(key), key)).collect();
+        ranked.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(other.1)));
+        ranked.into_iter().map(|(_, key)| key).collect()
     }
 
-    /// The states of several series as one; of a balance what it comes to by then.
-    fn merged(&self, folded: &Folded, of: &[&Key]) -> Result<Line> {
-        let mut line: Line = vec![None; self.frame.starts.len()];
-        let mut opening = None;
-        for key in of {
-            let place = (folded.key.to_string(), (*key).clone());
-            for (slot, state) in line.iter_mut().zip(self.lines.get(&place).into_iter().flatten()) {
-                if let Some(state) = state {
-                    add(slot, state.clone())?;
-                }
-            }
-            if let Some(state) = self.opening.get(&place) {
-                add(&mut opening, state.clone())?;
-            }
-        }
-        if folded.aggregation == Aggregation::Balance {
-            for slot in &mut line {
-                if let Some(state) = slot.take() {
-                    add(&mut opening, state)?;
-                }
-                slot.clone_from(&opening);
+    /// What keys together come to, bucket by bucket.
+    pub(super) fn points(&self, wanted: &Wanted, keys: &[&Key]) -> Result<Vec<Point>> {
+        let now = self.lines.numbers(wanted, keys)?;
+        let mut points: Vec<Point> =
+            now.into_iter().map(|(value, events)| Point { value, events, then: None }).collect();
+        if let Some((lines, counterparts)) = &self.earlier {
+            let then = lines.numbers(wanted, keys)?;
+            for (point, counterpart) in points.iter_mut().zip(counterparts) {
+                point.then = counterpart.and_then(|bucket| {
+                    let time = *lines.frame.starts.get(bucket)?;
+                    let (value, events) = *then.get(bucket)?;
+                    Some(Then { time, value, events })
+                });
             }
         }
-        Ok(line)
+        Ok(points)
     }
-}
 
-/// A state as a number; none where there is none to give.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::as_conversions,
-    reason = "a chart's value is a float"
-)]
-fn value(folded: &Folded, state: Option<&State>, reading: Reading) -> Option<f64> {
-    let unit = 10_f64.powi(i32::try_from(folded.scale).unwrap_or_default());
-    let counted =
-        matches!(folded.aggregation, Aggregation::Count | Aggregation::Balance | Aggregation::Sum);
-    let Some(state) = state else {
-        let is_count = reading == Reading::Count || reading == Reading::Sum;
-        let is_zero = is_count || (counted && reading == Reading::Usual);
-        return is_zero.then_some(0.0);
-    };
-    if reading == Reading::Count {
-        return Some(state.events() as f64);
-    }
-    match state {
-        State::Count(count) => Some(*count as f64),
-        State::Sum(total) => {
-            let average = match reading {
-                Reading::Average => true,
-                Reading::Usual => folded.aggregation == Aggregation::Average,
-                Reading::Count | Reading::Sum | Reading::Quantile(_) => false,
-            };
-            let sum = total.sum as f64 / unit;
-            Some(if average { sum / total.count as f64 } else { sum })
-        }
-        State::Minimum(extreme) | State::Maximum(extreme) => Some(extreme.value as f64 / unit),
-        State::Last(latest) => Some(latest.value as f64 / unit),
-        State::Distinct(distinct) => Some(distinct.estimate()),
-        State::Spread(sketch) => {
-            let total = sketch.total();
-            match reading {
-                Reading::Sum => Some(total.sum as f64 / unit),
-                Reading::Average => Some(total.sum as f64 / unit / total.count as f64),
-                Reading::Quantile(per_mille) => {
-                    sketch.quantile(per_mille).map(|value| value / unit)
-                }
-                Reading::Usual | Reading::Count => sketch.quantile(500).map(|value| value / unit),
-            }
-        }
+    /// The time that is compared with, from its first bucket to the end of its last.
+    pub(super) fn time_before(&self) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let frame = &self.earlier.as_ref()?.0.frame;
+        Some((*frame.starts.first()?, frame.end))
     }
 }
 

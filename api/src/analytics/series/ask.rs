@@ -7,15 +7,17 @@ use async_graphql_value::ConstValue;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 
+use super::compare::{COMPARISON, Comparison};
 use super::frame::Granularity;
 use super::record::GRANULARITY;
 use crate::access::Resource;
+use crate::analytics::dimension::names::{NAMING, Naming};
 use crate::analytics::metric::{Aggregation, Catalogue, Metric, catalogue, custom};
 use crate::ctx::Ctx;
 use crate::db::Conn;
 use crate::error::{Error, Result, say};
 use crate::limits;
-use crate::record::input;
+use crate::record::{Arguments, input};
 
 /// One number that is asked for: `handle_time`, or `handle_time.p95`.
 #[derive(Debug, Clone)]
@@ -50,28 +52,19 @@ pub(super) struct Ask {
     pub(super) fill: bool,
     /// Series of each metric; what is beyond them is "other".
     pub(super) limit: Option<usize>,
+    /// What each bucket is compared with.
+    pub(super) compare: Option<Comparison>,
+    /// Which names are shown instead of values.
+    pub(super) naming: Option<Naming>,
 }
 
-/// Null is as good as absent.
-fn given<'a>(arguments: &'a [(String, ConstValue)], name: &str) -> Option<&'a ConstValue> {
-    let value = arguments.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-    value.filter(|value| !matches!(value, ConstValue::Null))
-}
-
-fn texts(value: &ConstValue) -> Result<Vec<String>> {
+pub(super) fn texts(value: &ConstValue) -> Result<Vec<String>> {
     input::read_list(value).iter().map(|each| input::read_text(each).map(str::to_owned)).collect()
 }
 
 impl Ask {
-    pub(super) async fn read(
-        ctx: &Ctx,
-        conn: &Conn,
-        arguments: &[(String, ConstValue)],
-    ) -> Result<Self> {
-        let at = |name: &'static str| move |error: Error| error.at(name);
-        let argument = |name| given(arguments, name);
-        let names = argument("metrics").map(texts).transpose().map_err(at("metrics"))?;
-        let names = names.unwrap_or_default();
+    pub(super) async fn read(ctx: &Ctx, conn: &Conn, given: Arguments<'_>) -> Result<Self> {
+        let names = given.read("metrics", texts)?.unwrap_or_default();
         let max = limits::SERIES_METRICS_MAX;
         if names.is_empty() || names.len() > max {
             let message =
@@ -80,33 +73,25 @@ impl Ask {
         }
         let catalogue = catalogue_for(ctx, conn, &names).await?;
         let wanted = names.iter().map(|name| wanted(&catalogue, name)).collect::<Result<Vec<_>>>();
-        let instant = |name| argument(name).map(input::read_instant).transpose();
-        let from = instant("from")
-            .map_err(at("from"))?
-            .ok_or_else(|| Error::invalid_field("from", say("from is missing", "falta from")))?;
-        let to = instant("to").map_err(at("to"))?.unwrap_or_else(|| ctx.now());
-        let granularity = argument("granularity").map(granularity).transpose();
-        let zone = argument("timeZone").map(zone).transpose().map_err(at("timeZone"))?;
-        let by = argument("by").map(texts).transpose().map_err(at("by"))?.unwrap_or_default();
-        let limit = argument("limit").map(limit).transpose().map_err(at("limit"))?;
-        let fill = argument("fill").map(input::read_bool).transpose().map_err(at("fill"))?;
         let ask = Self {
-            wanted: wanted.map_err(at("metrics"))?,
-            span: (from, to),
-            granularity: granularity.map_err(at("granularity"))?.unwrap_or(Granularity::Daily),
-            zone: zone.unwrap_or(ctx.actor.tenant.time_zone),
-            by,
-            only: argument("only").map(only).transpose().map_err(at("only"))?.unwrap_or_default(),
-            fill: fill.unwrap_or(true),
-            limit,
+            wanted: wanted.map_err(|error| error.at("metrics"))?,
+            span: span(ctx, given)?,
+            granularity: given.read("granularity", granularity)?.unwrap_or(Granularity::Daily),
+            zone: given.read("timeZone", zone)?.unwrap_or(ctx.actor.tenant.time_zone),
+            by: given.read("by", texts)?.unwrap_or_default(),
+            only: given.read("only", only)?.unwrap_or_default(),
+            fill: given.read("fill", input::read_bool)?.unwrap_or(true),
+            limit: given.read("limit", limit)?,
+            compare: given.read("compareTo", comparison)?,
+            naming: given.read("dimensionsAs", naming)?,
         };
-        ask.check_dimensions()?;
+        ask.check_dimensions("by")?;
         Ok(ask)
     }
 
     /// Every dimension that is asked for divides every metric that is asked for.
-    fn check_dimensions(&self) -> Result<()> {
-        let named = self.by.iter().map(|name| ("by", name));
+    pub(super) fn check_dimensions(&self, by: &'static str) -> Result<()> {
+        let named = self.by.iter().map(|name| (by, name));
         let named: Vec<_> = named.chain(self.only.keys().map(|name| ("only", name))).collect();
         for wanted in &self.wanted {
             let known = wanted.metric.dimensions();
@@ -128,7 +113,7 @@ impl Ask {
 }
 
 /// The catalogue that has these metrics: a tenant's own are looked up only where one is asked for.
-async fn catalogue_for(ctx: &Ctx, conn: &Conn, names: &[String]) -> Result<Catalogue> {
+pub(super) async fn catalogue_for(ctx: &Ctx, conn: &Conn, names: &[String]) -> Result<Catalogue> {
     if names.iter().all(|name| catalogue::is_common(parted(name).0)) {
         return Ok(Catalogue::default());
     }
@@ -140,7 +125,7 @@ fn parted(name: &str) -> (&str, &str) {
     name.split_once('.').unwrap_or((name, ""))
 }
 
-fn wanted(catalogue: &Catalogue, name: &str) -> Result<Wanted> {
+pub(super) fn wanted(catalogue: &Catalogue, name: &str) -> Result<Wanted> {
     let (metric, reading) = parted(name);
     if catalogue.is_counting(metric) {
         return Err(Error::conflict(say(
@@ -192,13 +177,29 @@ fn per_mille(text: &str) -> Option<u16> {
         .filter(|rank| (1..=1000).contains(rank))
 }
 
-fn granularity(value: &ConstValue) -> Result<Granularity> {
+fn span(ctx: &Ctx, given: Arguments<'_>) -> Result<(DateTime<Utc>, DateTime<Utc>)> {
+    let from = given.read("from", input::read_instant)?;
+    let from =
+        from.ok_or_else(|| Error::invalid_field("from", say("from is missing", "falta from")))?;
+    Ok((from, given.read("to", input::read_instant)?.unwrap_or_else(|| ctx.now())))
+}
+
+fn comparison(value: &ConstValue) -> Result<Comparison> {
+    let stored = input::read_enum(&COMPARISON, value)?;
+    Comparison::parse(stored).ok_or_else(|| Error::internal("a comparison that is none"))
+}
+
+pub(super) fn naming(value: &ConstValue) -> Result<Naming> {
+    Ok(if input::read_enum(&NAMING, value)? == "was" { Naming::Was } else { Naming::Is })
+}
+
+pub(super) fn granularity(value: &ConstValue) -> Result<Granularity> {
     let stored = input::read_enum(&GRANULARITY, value)?;
     let known = Granularity::ALL.into_iter().find(|each| each.as_str() == stored);
     known.ok_or_else(|| Error::internal("a granularity that is none"))
 }
 
-fn zone(value: &ConstValue) -> Result<Tz> {
+pub(super) fn zone(value: &ConstValue) -> Result<Tz> {
     let text = input::read_text(value)?;
     text.parse().map_err(|_unknown| {
         Error::invalid(say(
@@ -218,7 +219,7 @@ fn limit(value: &ConstValue) -> Result<usize> {
 }
 
 /// `{ channel: ["whatsapp"], org_unit: "support" }`
-fn only(value: &ConstValue) -> Result<BTreeMap<String, BTreeSet<String>>> {
+pub(super) fn only(value: &ConstValue) -> Result<BTreeMap<String, BTreeSet<String>>> {
     let ConstValue::Object(fields) = value else {
         return Err(Error::invalid(say(
             "must be an object of dimensions and their values",

@@ -48,6 +48,16 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// All buckets as one.
+    pub(super) fn whole(&self) -> Self {
+        let starts = self.starts.first().copied().into_iter().collect();
+        Self { starts, end: self.end, grain: self.grain }
+    }
+    /// Where each bucket ends.
+    pub(super) fn ends(&self) -> Vec<DateTime<Utc>> {
+        self.starts.iter().skip(1).copied().chain([self.end]).collect()
+    }
+
     /// The bucket that an instant falls into.
     pub(super) fn bucket_of(&self, at: DateTime<Utc>) -> Option<usize> {
         if at >= self.end {
@@ -119,7 +129,7 @@ fn too_many() -> Error {
     ))
 }
 
-fn start_of(granularity: Granularity, at: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
+pub(super) fn start_of(granularity: Granularity, at: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
     let day = at.with_timezone(&zone).date_naive();
     match granularity {
         Granularity::Realtime => Grain::Minute.start_of(at, zone),
@@ -137,7 +147,8 @@ fn start_of(granularity: Granularity, at: DateTime<Utc>, zone: Tz) -> DateTime<U
     }
 }
 
-fn next_of(granularity: Granularity, start: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
+/// Where the bucket after the one that begins at `start` begins.
+pub(super) fn next_of(granularity: Granularity, start: DateTime<Utc>, zone: Tz) -> DateTime<Utc> {
     let day: NaiveDate = start.with_timezone(&zone).date_naive();
     let after = |days: u64| day_start(day.checked_add_days(Days::new(days)).unwrap_or(day), zone);
     match granularity {

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 
 use super::answer;
-use super::ask::Ask;
+use super::ask::{Ask, texts};
 use super::record::GRANULARITY;
 use crate::access::Resource;
 use crate::analytics::metric::{Catalogue, custom};
@@ -18,7 +18,7 @@ use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
 use crate::error::{Error, Result, say};
 use crate::record::declare::{Computation, ComputedRows, computed_field, declare_computed};
-use crate::record::{Kind, Record, input};
+use crate::record::{Arguments, Kind, Record, input};
 
 pub(in crate::analytics) fn record() -> &'static Record {
     static RECORD: LazyLock<Record> = LazyLock::new(|| {
@@ -60,44 +60,36 @@ fn compute<'a>(
     arguments: &'a [(String, ConstValue)],
 ) -> ComputedRows<'a> {
     Box::pin(async move {
-        let scope = arguments.iter().find(|(name, _)| name == "scope").map(|(_, value)| value);
-        let scope = scope.ok_or_else(|| Error::internal("validation passed without a scope"))?;
-        let scope = input::read_text(scope).map_err(|error| error.at("scope"))?;
+        let given = Arguments(arguments);
+        let scope = given.required("scope", input::read_text)?;
         let catalogue = custom::catalogue_of(conn, &ctx.reader(Resource::Analytics)?).await?;
-        let metrics = metrics_of(&catalogue, scope, &by_of(arguments)?)?;
+        let metrics = metrics_of(&catalogue, scope, &given.read("by", texts)?.unwrap_or_default())?;
         let mut asked = arguments.to_vec();
         asked.push(("metrics".to_owned(), ConstValue::List(metrics)));
-        let ask = Ask::read(ctx, conn, &asked).await?;
-        let answer = answer::answer(ctx, conn, &ask).await?;
+        let ask = Ask::read(ctx, conn, Arguments(&asked)).await?;
+        let material = answer::gather(ctx, conn, &ask, false).await?;
+        let frame = &material.lines.frame;
         let mut rows: BTreeMap<(DateTime<Utc>, String), Part> = BTreeMap::new();
-        for series in &answer.series {
+        for series in material.series(&ask)? {
             let name = ask.wanted.get(series.wanted).map(|wanted| wanted.name.clone());
             let name = name.ok_or_else(|| Error::internal("a series that nobody asked for"))?;
             let (_, keys) = answer::label(&ask, series.key.as_ref(), "");
-            for (start, (value, events)) in answer.frame.starts.iter().zip(&series.points) {
-                if *events == 0 {
+            for (start, point) in frame.starts.iter().zip(&series.points) {
+                if point.events == 0 {
                     continue;
                 }
                 let (metrics, most) = rows.entry((*start, keys.to_string())).or_default();
-                metrics.insert(name.clone(), value.map_or(Json::Null, Json::from));
-                *most = (*most).max(*events);
+                metrics.insert(name.clone(), point.value.map_or(Json::Null, Json::from));
+                *most = (*most).max(point.events);
             }
         }
         let rows = rows.into_iter().map(|((start, keys), part)| {
-            let next = answer.frame.starts.iter().find(|other| **other > start);
-            let end = next.copied().unwrap_or(answer.frame.end);
+            let next = frame.starts.iter().find(|other| **other > start);
+            let end = next.copied().unwrap_or(frame.end);
             row(scope, &ask, (start, end), (keys, part))
         });
         Ok(Computation::from(rows.collect::<Result<Vec<_>>>()?))
     })
-}
-
-fn by_of(arguments: &[(String, ConstValue)]) -> Result<Vec<String>> {
-    let by = arguments.iter().find(|(name, _)| name == "by").map(|(_, value)| value);
-    let names = by.map(|by| input::read_list(by).iter().map(input::read_text).collect());
-    let names: Option<Result<Vec<&str>>> = names;
-    let names = names.transpose().map_err(|error| error.at("by"))?.unwrap_or_default();
-    Ok(names.into_iter().map(str::to_owned).collect())
 }
 
 /// The metrics of a scope that all of these dimensions divide.

@@ -8,13 +8,14 @@ use serde_json::Value as Json;
 
 use super::reach::Reach;
 use crate::access::Resource;
+use crate::analytics::dimension::names::{Names, Naming};
 use crate::analytics::metric::custom;
 use crate::analytics::rollup;
 use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
 use crate::error::{Error, Result, say};
 use crate::record::declare::{Computation, ComputedRows, computed_field, declare_computed};
-use crate::record::{Kind, Record, input};
+use crate::record::{Arguments, Kind, Record, input};
 
 pub(in crate::analytics) fn record() -> &'static Record {
     static RECORD: LazyLock<Record> = LazyLock::new(|| {
@@ -22,6 +23,10 @@ pub(in crate::analytics) fn record() -> &'static Record {
             .about("The values that events gave a dimension, in their order.")
             .arguments(&[("dimension", "String!", "As `metrics` names it: channel, agent, …")])
             .field(computed_field("value", Kind::Code, false))
+            .field(
+                computed_field("label", Kind::Text, false)
+                    .about("What it is called now; the value itself where nobody said."),
+            )
     });
     &RECORD
 }
@@ -32,12 +37,16 @@ fn compute<'a>(
     arguments: &'a [(String, ConstValue)],
 ) -> ComputedRows<'a> {
     Box::pin(async move {
-        let given = arguments.iter().find(|(name, _)| name == "dimension").map(|(_, value)| value);
-        let given =
-            given.ok_or_else(|| Error::internal("validation passed without a dimension"))?;
-        let dimension = input::read_text(given).map_err(|error| error.at("dimension"))?;
+        let dimension = Arguments(arguments).required("dimension", input::read_text)?;
         let values = values(ctx, conn, dimension).await?;
-        let rows: Vec<_> = values.into_iter().map(|value| vec![Value::Text(value)]).collect();
+        let asked = [(dimension.to_owned(), values.clone())];
+        let names = Names::of(ctx, conn, Naming::Is, &asked).await?;
+        let row = |value: String| {
+            let label =
+                names.at(&vec![Some(value.clone())], ctx.now()).into_iter().flatten().next();
+            vec![Value::Text(value.clone()), Value::Text(label.unwrap_or(value))]
+        };
+        let rows: Vec<_> = values.into_iter().map(row).collect();
         Ok(Computation::from(rows))
     })
 }

@@ -10,7 +10,7 @@ use crate::ctx::Ctx;
 use crate::db::Conn;
 use crate::error::{Error, Result, say};
 use crate::goals::goal;
-use crate::record::input;
+use crate::record::{Arguments, input};
 
 /// Fields of a sale that the page tells of.
 const OF_SALES: [&str; 5] = ["amount", "currency", "soldAt", "sellerId", "customerId"];
@@ -35,25 +35,6 @@ pub(super) struct Ask {
     pub(super) classification: Option<&'static str>,
     pub(super) currency: Option<String>,
     pub(super) refresh: bool,
-}
-
-/// The arguments of a field.
-pub(super) struct Arguments<'a>(pub(super) &'a [(String, ConstValue)]);
-
-impl<'a> Arguments<'a> {
-    /// Null is as good as absent.
-    fn get(&self, name: &str) -> Option<&'a ConstValue> {
-        let given = self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value);
-        given.filter(|value| !matches!(value, ConstValue::Null))
-    }
-
-    pub(super) fn read<T>(
-        &self,
-        name: &'static str,
-        read: impl Fn(&ConstValue) -> Result<T>,
-    ) -> Result<Option<T>> {
-        self.get(name).map(read).transpose().map_err(|error| error.at(name))
-    }
 }
 
 impl Ask {

@@ -7,7 +7,7 @@ use async_graphql_value::ConstValue;
 use entity::value::Money;
 use uuid::Uuid;
 
-use super::ask::{Arguments, Ask};
+use super::ask::Ask;
 use super::merge::{self, Line};
 use super::{fill, store};
 use crate::access::Resource;
@@ -18,7 +18,7 @@ use crate::identity::user;
 use crate::record::declare::{
     Computation, ComputedRows, Freshness, Tier, computed_field, declare_computed,
 };
-use crate::record::{Kind, Record};
+use crate::record::{Arguments, Kind, Record};
 
 const MONEY: Kind = Kind::Money { currency: "currency" };
 /// What the page's numbers are made of.

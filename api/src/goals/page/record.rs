@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use async_graphql_value::ConstValue;
 use uuid::Uuid;
 
-use super::ask::{Arguments, Ask};
+use super::ask::Ask;
 use super::merge::{LastYear, Line, Page};
 use super::ranking::READS;
 use super::{fill, merge};
@@ -20,7 +20,7 @@ use crate::record::declare::{
     Computation, ComputedRows, FieldBuilder, Rows, Tier, computed_field, declare_computed,
 };
 use crate::record::kind::{EnumType, EnumValue};
-use crate::record::{Kind, Record};
+use crate::record::{Arguments, Kind, Record};
 
 static LAST_YEAR_SOURCE: EnumType = EnumType {
     name: "LastYearSource",

@@ -77,6 +77,8 @@ async fn run(
     media: Media,
     read_only: bool,
 ) -> Response {
+    let errors_as_status = matches!(&caller, Caller::Somebody(ctx) if ctx.actor.errors_as_status);
+    let told = |answer: Answer| if errors_as_status { answer.errors_as_status() } else { answer };
     match incoming {
         Incoming::One(request) if media == Media::EventStream => {
             stream::respond(door, caller, request, read_only).await
@@ -85,7 +87,7 @@ async fn run(
             let answer = operation::run(door, caller, request, read_only).await;
             let refused = read_only && answer.is_mutation;
             let answer = if refused { answer.refused_by_method() } else { answer };
-            answer.into_response(result(media))
+            told(answer).into_response(result(media))
         }
         Incoming::Batch(requests) => {
             let mut answers = Vec::with_capacity(requests.len());
@@ -93,7 +95,7 @@ async fn run(
                 let caller = operation::again(&caller);
                 answers.push(operation::run(door, caller, request, read_only).await);
             }
-            Answer::of_batch(&answers).into_response(result(media))
+            told(Answer::of_batch(&answers)).into_response(result(media))
         }
     }
 }

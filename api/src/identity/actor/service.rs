@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::store::{self, KeyRow, People, RoleRow, TenantRow};
 use crate::access::{Actor, Permissions, SystemHandle, TenantProfile};
 use crate::app::App;
+use crate::ctx::Ctx;
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::identity::api_key::narrowing::{narrowed, networks};
@@ -54,6 +55,7 @@ struct Identified {
     company_id: Option<Uuid>,
     api_key_id: Option<Uuid>,
     persisted_only: bool,
+    errors_as_status: bool,
     session_id: Option<Uuid>,
     role_names: Vec<String>,
     permissions: Permissions,
@@ -102,6 +104,7 @@ pub(crate) fn operator(tenant: &tenant::Model, user_id: Uuid) -> Result<Actor> {
         user_id,
         api_key_id: None,
         persisted_only: false,
+        errors_as_status: false,
         session_id: None,
         role_names: Arc::from([]),
         permissions: Arc::new(Permissions::everything()),
@@ -134,6 +137,7 @@ async fn identify_user(
         company_id: user.company_id,
         api_key_id: None,
         persisted_only: false,
+        errors_as_status: false,
         session_id: Some(token.session_id),
         role_names,
         permissions,
@@ -168,6 +172,7 @@ async fn identify_key(
         company_id: row.company_id,
         api_key_id: Some(key.key_id),
         persisted_only: row.persisted_only,
+        errors_as_status: row.errors_as_status,
         session_id: None,
         role_names: vec![row.role.name],
         permissions,
@@ -228,6 +233,20 @@ pub(crate) async fn around(
     Ok((people.team, people.org_unit_members))
 }
 
+/// The caller with the people whom their scopes reach now: for work that outlives its request.
+pub async fn as_of_now(ctx: &Ctx, conn: &Conn) -> Result<Ctx> {
+    let mut ctx = ctx.clone();
+    let actor = &mut ctx.actor;
+    if actor.permissions.speaks_of_people() {
+        let system = SystemHandle::for_tenant(actor.tenant_id);
+        let unit = store::org_unit_of(conn, &system, actor.user_id).await?;
+        let people = store::people_around(conn, &system, actor.user_id, unit).await?;
+        actor.team = people.team.into();
+        actor.org_unit_members = people.org_unit_members.into();
+    }
+    Ok(ctx)
+}
+
 async fn finish(
     conn: &Conn,
     system: &SystemHandle,
@@ -243,6 +262,7 @@ async fn finish(
         user_id: found.user_id,
         api_key_id: found.api_key_id,
         persisted_only: found.persisted_only,
+        errors_as_status: found.errors_as_status,
         session_id: found.session_id,
         role_names: found.role_names.into(),
         permissions: Arc::new(found.permissions),

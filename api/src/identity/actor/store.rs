@@ -44,6 +44,7 @@ pub(super) struct KeyRow {
     pub(super) expires_at: Option<DateTime<Utc>>,
     pub(super) last_used_at: Option<DateTime<Utc>>,
     pub(super) persisted_only: bool,
+    pub(super) errors_as_status: bool,
     pub(super) role: RoleRow,
 }
 
@@ -113,7 +114,7 @@ pub(super) async fn key_with_role(
         "SELECT t.slug, t.time_zone, t.currency, t.language, u.org_unit_id, r.name, r.permissions, \
          k.user_id, k.secret_hash, k.previous_secret_hash, k.previous_expires_at, k.scopes, \
          k.expires_at, k.last_used_at, u.company_id, k.fields, k.allowed_addresses, \
-         k.persisted_only \
+         k.persisted_only, k.errors_as_status \
          FROM api_keys k \
          JOIN tenants t ON t.id = k.tenant_id \
          JOIN users u ON u.tenant_id = k.tenant_id AND u.id = k.user_id \
@@ -137,10 +138,24 @@ pub(super) async fn key_with_role(
         expires_at: row.instant(12)?,
         last_used_at: row.instant(13)?,
         persisted_only: row.bool(17)?.unwrap_or_default(),
+        errors_as_status: row.bool(18)?.unwrap_or_default(),
         company_id: row.id(14)?,
         fields: texts_at(&row, 15)?,
         allowed_addresses: texts_at(&row, 16)?,
     }))
+}
+
+/// The unit that a user belongs to.
+pub(super) async fn org_unit_of(
+    conn: &Conn,
+    system: &SystemHandle,
+    user_id: Uuid,
+) -> Result<Option<Uuid>> {
+    let (tenant, user) = (conn.dialect().placeholder(1), conn.dialect().placeholder(2));
+    let sql = format!("SELECT org_unit_id FROM users WHERE tenant_id = {tenant} AND id = {user}");
+    let values = vec![Value::Id(system.tenant_id()), Value::Id(user_id)];
+    let row = conn.row(system, &Statement::new(sql, values)).await?;
+    row.map_or(Ok(None), |row| row.id(0))
 }
 
 /// The user and everybody below them, and everybody of their org unit and the units below it.

@@ -1,4 +1,4 @@
-//! `apiKeys`, `apiKeyCreate`, `apiKeyRotate`, `apiKeyRevoke`.
+//! `apiKeys`, `apiKeyCreate`, `apiKeyRotate`, `apiKeySetErrorsAsStatus`, `apiKeyRevoke`.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 
@@ -42,6 +42,7 @@ impl ApiKeyMutation {
             fields: input.fields,
             allowed_addresses: input.allowed_addresses,
             expires_at: input.expires_at.map(|at| at.0),
+            errors_as_status: input.errors_as_status,
             ..KeyInput::default()
         };
         let within_input = |error: Error| match error.field() {
@@ -64,6 +65,21 @@ impl ApiKeyMutation {
         let keep_old_s = keep_old_for_seconds.unwrap_or(limits::KEY_OVERLAP_SECONDS);
         let issued = async { issuing::rotate(ctx, read_id(&id, "id")?, keep_old_s).await };
         Ok(ApiKeySecret::of(issued.await.map_err(in_language(&ctx.origin))?))
+    }
+
+    /// Lets answers with errors have the status of an error, for programs that look at nothing else,
+    /// or lets them have 200 again.
+    async fn api_key_set_errors_as_status(
+        &self,
+        context: &Context<'_>,
+        id: ID,
+        errors_as_status: bool,
+    ) -> Result<ApiKey> {
+        let ctx = somebody(context)?;
+        let changed = async {
+            issuing::set_errors_as_status(ctx, read_id(&id, "id")?, errors_as_status).await
+        };
+        Ok(ApiKey::of(changed.await.map_err(in_language(&ctx.origin))?))
     }
 
     /// Ends a key for good, within a second on every node.
@@ -100,6 +116,8 @@ struct ApiKey {
     revoked_at: Option<Instant>,
     /// To the minute.
     last_used_at: Option<Instant>,
+    /// An answer with errors has the status of an error (4xx, 5xx) instead of 200.
+    errors_as_status: bool,
 }
 
 impl ApiKey {
@@ -119,6 +137,7 @@ impl ApiKey {
             previous_expires_at: key.previous_expires_at.map(Instant),
             revoked_at: key.revoked_at.map(Instant),
             last_used_at: key.last_used_at.map(Instant),
+            errors_as_status: key.errors_as_status,
         }
     }
 }
@@ -153,4 +172,7 @@ struct ApiKeyCreateInput {
     #[graphql(default)]
     allowed_addresses: Vec<String>,
     expires_at: Option<Instant>,
+    /// Answers with errors have the status of an error, for programs that look at nothing else.
+    #[graphql(default)]
+    errors_as_status: bool,
 }

@@ -90,6 +90,33 @@ pub(super) async fn rotate(ctx: &Ctx, id: Uuid, keep_old_s: i64) -> Result<Issue
     Ok(Issued { key, secret: text.reveal() })
 }
 
+/// Says what status a key's errors are answered with.
+pub(super) async fn set_errors_as_status(
+    ctx: &Ctx,
+    id: Uuid,
+    as_status: bool,
+) -> Result<KeySummary> {
+    let writer = gate::writer(ctx, Action::Update, Resource::ApiKeys)?;
+    let conn = ctx.transaction().await?;
+    let before = found_within(&conn, &writer, writer.rows(), id).await?;
+    if !store::set_errors_as_status(&conn, &writer, (id, as_status), ctx.now()).await? {
+        return Err(super::service::revoked());
+    }
+    let deed = Deed {
+        action: "api_key.update",
+        event: "api_key.updated",
+        resource: Resource::ApiKeys,
+        id,
+        old: Some(json!({ "errorsAsStatus": before.errors_as_status })),
+        new: Some(json!({ "errorsAsStatus": as_status })),
+    };
+    trail::leave(ctx, &conn, &writer, deed).await?;
+    let key = find(&conn, &writer, id).await?;
+    conn.commit().await?;
+    ctx.app.identity.forget(&ctx.app, key.user_id).await;
+    Ok(key)
+}
+
 /// Ends a key for good. Ending it once more changes nothing.
 pub(super) async fn revoke(ctx: &Ctx, id: Uuid) -> Result<KeySummary> {
     let writer = gate::writer(ctx, Action::Delete, Resource::ApiKeys)?;
@@ -194,5 +221,6 @@ fn image(key: &KeySummary) -> Json {
         "fields": key.fields,
         "allowedAddresses": key.allowed_addresses,
         "expiresAt": key.expires_at,
+        "errorsAsStatus": key.errors_as_status,
     })
 }

@@ -28,6 +28,8 @@ pub struct KeyInput {
     /// Networks that the key may be used from, `10.0.0.0/8`; none means everywhere.
     pub allowed_addresses: Vec<String>,
     pub expires_at: Option<DateTime<Utc>>,
+    /// An answer with errors has the status of an error.
+    pub errors_as_status: bool,
     /// Whom the key acts as; a service account of its own when nobody is named.
     pub user_id: Option<Uuid>,
     pub created_by: Option<Uuid>,
@@ -94,6 +96,7 @@ pub(super) async fn issue(
         fields: input.fields,
         allowed_addresses: narrowing::checked_addresses(&input.allowed_addresses)?,
         expires_at: input.expires_at,
+        errors_as_status: input.errors_as_status,
         created_by: input.created_by,
     };
     store::insert(conn, &SystemHandle::for_tenant(tenant_id), new, now).await

@@ -21,6 +21,7 @@ pub(super) struct NewKey {
     pub(super) fields: Vec<String>,
     pub(super) allowed_addresses: Vec<String>,
     pub(super) expires_at: Option<DateTime<Utc>>,
+    pub(super) errors_as_status: bool,
     pub(super) created_by: Option<Uuid>,
 }
 
@@ -43,6 +44,8 @@ pub struct KeySummary {
     pub previous_expires_at: Option<DateTime<Utc>>,
     pub revoked_at: Option<DateTime<Utc>>,
     pub last_used_at: Option<DateTime<Utc>>,
+    /// An answer with errors has the status of an error.
+    pub errors_as_status: bool,
 }
 
 pub(super) async fn insert(
@@ -68,6 +71,7 @@ pub(super) async fn insert(
         revoked_at: Set(None),
         last_used_at: Set(None),
         persisted_only: Set(false),
+        errors_as_status: Set(new.errors_as_status),
         created_by: Set(new.created_by),
         created_at: Set(now),
         updated_at: Set(now),
@@ -107,6 +111,7 @@ pub(super) async fn list(conn: &Conn, permit: &impl Permit) -> Result<Vec<KeySum
             previous_expires_at: key.previous_expires_at,
             revoked_at: key.revoked_at,
             last_used_at: key.last_used_at,
+            errors_as_status: key.errors_as_status,
         })
         .collect())
 }
@@ -123,6 +128,22 @@ pub(super) async fn replace_secret(
         .col_expr(api_key::Column::PreviousSecretHash, Expr::col(api_key::Column::SecretHash))
         .col_expr(api_key::Column::PreviousExpiresAt, Expr::value(now + overlap))
         .col_expr(api_key::Column::SecretHash, Expr::value(secret_hash))
+        .col_expr(api_key::Column::UpdatedAt, Expr::value(now))
+        .filter(living(permit, id))
+        .exec(&conn.orm(permit))
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
+/// Says what status errors are answered with. False when there is no such living key.
+pub(super) async fn set_errors_as_status(
+    conn: &Conn,
+    permit: &impl Permit,
+    (id, errors_as_status): (Uuid, bool),
+    now: DateTime<Utc>,
+) -> Result<bool> {
+    let done = api_key::Entity::update_many()
+        .col_expr(api_key::Column::ErrorsAsStatus, Expr::value(errors_as_status))
         .col_expr(api_key::Column::UpdatedAt, Expr::value(now))
         .filter(living(permit, id))
         .exec(&conn.orm(permit))

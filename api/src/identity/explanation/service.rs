@@ -198,6 +198,7 @@ async fn another(ctx: &Ctx, conn: &Conn, system: &SystemHandle, id: Uuid) -> Res
         user_id: id,
         api_key_id: None,
         persisted_only: false,
+        errors_as_status: false,
         session_id: None,
         role_names: roles.iter().map(|(name, _)| name.clone()).collect(),
         permissions: Arc::new(permissions),

@@ -29,10 +29,10 @@ pub struct Feeds {
 
 /// What a subscriber is told.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Tide {
+pub struct Tide {
     /// The latest number that is known to be there.
     pub(super) number: i64,
-    pub(super) ended: bool,
+    pub ended: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ struct Watcher {
 }
 
 /// A subscriber's place; it is free again when this is dropped.
-pub(super) struct Watch {
+pub struct Watch {
     app: Arc<App>,
     id: u64,
     tide: watch::Receiver<Tide>,
@@ -83,7 +83,7 @@ impl Feeds {
 
 impl Watch {
     /// Takes a place for the caller; LIMIT_EXCEEDED when they have as many as they may.
-    pub(super) fn begin(ctx: &Ctx) -> Result<Self> {
+    pub fn begin(ctx: &Ctx) -> Result<Self> {
         let (app, tenant_id) = (Arc::clone(&ctx.app), ctx.tenant_id());
         let credential = match (ctx.actor.session_id, ctx.actor.api_key_id) {
             (Some(session_id), _) => Credential::Session((tenant_id, session_id)),
@@ -106,12 +106,12 @@ impl Watch {
     }
 
     /// What is known now.
-    pub(super) fn look(&mut self) -> Tide {
+    pub fn look(&mut self) -> Tide {
         *self.tide.borrow_and_update()
     }
 
     /// Ends when something else is known.
-    pub(super) async fn changed(&mut self) {
+    pub async fn changed(&mut self) {
         // The sender lives as long as this place.
         if self.tide.changed().await.is_err() {
             std::future::pending::<()>().await;

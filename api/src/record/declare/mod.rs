@@ -43,6 +43,8 @@ pub struct Record {
     pub reads: &'static [&'static str],
     /// Arguments of a computed record's list: name, GraphQL type, description.
     pub arguments: &'static [(&'static str, &'static str, &'static str)],
+    /// Enums that only arguments name.
+    pub enums: Vec<&'static EnumType>,
     /// A computed record whose lists are filtered, ordered, searched and paged like those of tables.
     /// It has a field `id` that names a row within its list.
     pub listed: bool,

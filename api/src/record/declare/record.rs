@@ -7,7 +7,7 @@ use super::{
     Relation, RelationKind, Source, field,
 };
 use crate::access::Resource;
-use crate::record::kind::Kind;
+use crate::record::kind::{EnumType, Kind};
 
 /// Begins a declaration over a SeaORM entity.
 pub fn declare<E: EntityTrait>(
@@ -33,6 +33,7 @@ pub fn declare<E: EntityTrait>(
         source: Source::Table,
         reads: &[],
         arguments: &[],
+        enums: Vec::new(),
         listed: false,
         summary: None,
         changes: Changes::default(),
@@ -64,6 +65,7 @@ pub fn declare_computed(
         source: Source::Computed(compute),
         reads: &[],
         arguments: &[],
+        enums: Vec::new(),
         listed: false,
         summary: None,
         changes: Changes::default(),
@@ -130,6 +132,13 @@ impl Record {
         arguments: &'static [(&'static str, &'static str, &'static str)],
     ) -> Self {
         self.arguments = arguments;
+        self
+    }
+
+    /// Enums that arguments name and no field holds.
+    #[must_use]
+    pub fn enums(mut self, enums: &[&'static EnumType]) -> Self {
+        self.enums = enums.to_vec();
         self
     }
 
@@ -249,6 +258,11 @@ impl Record {
     /// Rows for charts, which have no pages: all of them come unless fewer are asked for.
     pub fn comes_whole(&self) -> bool {
         self.is_virtual() && !self.listed
+    }
+
+    /// Every enum of its fields and arguments.
+    pub fn enum_types(&self) -> impl Iterator<Item = &'static EnumType> {
+        self.fields.iter().filter_map(Field::enum_type).chain(self.enums.iter().copied())
     }
 
     pub fn is_virtual(&self) -> bool {

@@ -119,7 +119,8 @@ impl Planner<'_> {
             RelationKind::One { column, .. } => self.join(level, from, relation, column),
             RelationKind::Many { .. } => Err(Error::internal("an order joins a to-many relation")),
         };
-        order::read(&mut join, record, &reader, selected.argument("orderBy"), search)
+        let given = selected.argument("orderBy").filter(|_| !record.comes_whole());
+        order::read(&mut join, record, &reader, given, search)
     }
 
     /// Reads a `filter` argument.

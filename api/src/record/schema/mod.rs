@@ -33,10 +33,8 @@ pub fn register(registry: &mut Registry, record: &Record) {
         register_inputs(registry, record);
         register_mutations(registry, record);
     }
-    for field in &record.fields {
-        if let Some(of) = field.enum_type() {
-            registry.types.entry(of.name.to_owned()).or_insert_with(|| enum_type(of));
-        }
+    for of in record.enum_types() {
+        registry.types.entry(of.name.to_owned()).or_insert_with(|| enum_type(of));
     }
     for relation in &record.relations {
         register(registry, (relation.target)());

@@ -14,12 +14,32 @@ use crate::analytics::rollup::state::State;
 use crate::db::{Conn, List, Lists, Row, Statement, Value};
 use crate::error::{Error, Result};
 
-/// A bucket as it is kept.
-#[derive(Debug, Clone)]
-pub struct Snapshot {
-    pub series_id: Uuid,
-    pub starts_at: DateTime<Utc>,
-    pub state: State,
+/// Buckets of a series that are next to each other, as they are kept.
+#[derive(Debug)]
+pub struct Snapshots {
+    chunk: Chunk,
+    text: String,
+    /// Those that begin outside of it are left out.
+    span: (Option<DateTime<Utc>>, DateTime<Utc>),
+}
+
+impl Snapshots {
+    pub fn series_id(&self) -> Uuid {
+        self.chunk.series_id
+    }
+
+    /// Where each bucket begins, and its state.
+    pub fn buckets(&self) -> impl Iterator<Item = Result<(DateTime<Utc>, State)>> {
+        let (from, to) = self.span;
+        let inside = move |at| at < to && from.is_none_or(|from| at >= from);
+        chunk::entries(&self.text).filter_map(move |entry| match entry {
+            Ok((offset, text)) => {
+                let starts_at = self.chunk.at(offset);
+                inside(starts_at).then(|| Ok((starts_at, chunk::state_of(text)?)))
+            }
+            Err(error) => Some(Err(error)),
+        })
+    }
 }
 
 /// Makes the series that are not there yet.
@@ -148,7 +168,7 @@ pub async fn snapshots_of(
     permit: &impl Permit,
     series: Vec<Uuid>,
     (grain, from, to): (Grain, Option<DateTime<Utc>>, DateTime<Utc>),
-) -> Result<Vec<Snapshot>> {
+) -> Result<Vec<Snapshots>> {
     let place = |number| conn.dialect().placeholder(number);
     let mut sql = format!(
         "SELECT series_id, starts_at, buckets FROM snapshots WHERE tenant_id = {} AND {} \
@@ -168,19 +188,12 @@ pub async fn snapshots_of(
         sql.push_str(&format!(" AND starts_at >= {}", place(5)));
         values.push(Value::Instant(chunk::start_of(grain, from)));
     }
-    let mut snapshots = Vec::new();
-    for row in conn.rows(permit, &Statement::new(sql, values)).await? {
-        let chunk = chunk_of(&row, grain)?;
-        for entry in chunk::entries(&row.text(2)?.unwrap_or_default()) {
-            let (offset, text) = entry?;
-            let starts_at = chunk.at(offset);
-            if starts_at < to && from.is_none_or(|from| starts_at >= from) {
-                let state = chunk::state_of(text)?;
-                snapshots.push(Snapshot { series_id: chunk.series_id, starts_at, state });
-            }
-        }
-    }
-    Ok(snapshots)
+    let rows = conn.rows(permit, &Statement::new(sql, values)).await?;
+    let snapshots = |row: &Row| {
+        let text = row.text(2)?.unwrap_or_default();
+        Ok(Snapshots { chunk: chunk_of(row, grain)?, text, span: (from, to) })
+    };
+    rows.iter().map(snapshots).collect()
 }
 
 /// The row's place, from its first two columns.
