@@ -4,7 +4,7 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use serde_json::{Map, Value as Json};
 
 use super::parse::Raw;
-use super::{Incoming, Reason, Refused, redact};
+use super::{Incoming, Reason, Refused, redact, schema};
 use crate::analytics::metric::catalogue;
 use crate::events::Lane;
 use crate::limits;
@@ -78,19 +78,33 @@ fn read(json: &Json, now: DateTime<Utc>) -> Result<Incoming, Wrong> {
     let module = name(event, "module", MODULE_CHARS_MAX, is_word)?;
     let event_type = name(event, "eventType", TYPE_CHARS_MAX, is_type)?;
     let occurred_at = occurred_at(event, now)?;
+    let version = schema_version(event)?;
     let mut payload = object(event, "payload")?;
     redact::in_object(&mut payload);
+    let payload = checked((&module, &event_type, version), payload)?;
     Ok(Incoming {
         // An id of digits alone is a number of its source, whatever it looks like.
         id: if id.bytes().all(|byte| byte.is_ascii_digit()) { id } else { redact::in_text(&id) },
         lane: lane(&event_type, now - occurred_at),
-        schema_version: schema_version(event)?,
+        schema_version: version,
         dimensions: dimensions(event)?,
         module,
         event_type,
         occurred_at,
         payload,
     })
+}
+
+/// The payload, if the schema of its type, where it has one, lets it be.
+fn checked(of: (&str, &str, i64), payload: Map<String, Json>) -> Result<Map<String, Json>, Wrong> {
+    let payload = Json::Object(payload);
+    schema::check(of, &payload).map_err(|detail| (Reason::Schema, detail))?;
+    match payload {
+        Json::Object(payload) => Ok(payload),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) | Json::Array(_) => {
+            Err(malformed("payload must be an object"))
+        }
+    }
 }
 
 fn malformed(detail: impl Into<String>) -> Wrong {

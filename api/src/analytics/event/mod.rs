@@ -1,7 +1,8 @@
 //! Events from outside (ingestão de eventos): let in, kept apart with a reason, or known already.
 //!
 //! The way of an event: its bytes are read (`parse`), it is looked at (`decide`), personal data in
-//! free text is taken out (`redact`), and it waits for the next insert of its tenant (`intake`).
+//! free text is taken out (`redact`), its payload is held against its type (`schema`), and it waits
+//! for the next insert of its tenant (`intake`).
 //! A caller hears of an event only when what became of it is committed.
 
 mod decide;
@@ -10,6 +11,7 @@ pub mod intake;
 pub mod parse;
 pub mod quarantine;
 mod redact;
+pub mod schema;
 pub mod service;
 mod store;
 
@@ -56,6 +58,8 @@ pub enum Reason {
     TooOld,
     /// Longer than an event may be.
     TooLarge,
+    /// Its payload says what its type does not.
+    Schema,
 }
 
 impl Reason {
@@ -65,6 +69,7 @@ impl Reason {
             Self::InFuture => "in_future",
             Self::TooOld => "too_old",
             Self::TooLarge => "too_large",
+            Self::Schema => "schema",
         }
     }
 }

@@ -49,11 +49,9 @@ fn declaration() -> Record {
         .field(field(Column::UpdatedAt, Kind::Instant).filter().read_only())
         .field(field(Column::State, Kind::Enum(&STATE)).filter().group().read_only())
         .field(
-            field(Column::Reason, Kind::Code)
-                .filter()
-                .group()
-                .read_only()
-                .about("malformed, in_future, too_old, too_large: docs/events.md lists them."),
+            field(Column::Reason, Kind::Code).filter().group().read_only().about(
+                "malformed, in_future, too_old, too_large, schema: docs/events.md lists them.",
+            ),
         )
         .field(
             field(Column::Detail, Kind::Code)

@@ -1,0 +1,101 @@
+//! What the payloads of known event types may say, as JSON Schema, looked at before an event is let
+//! in: what metrics cannot take stays out of the log.
+//!
+//! Known are the types that every tenant has ([`starter`]), in their first version. A type or version
+//! that is not known is let in as it is.
+
+pub mod starter;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use serde_json::{Map, Value as Json, json};
+
+use starter::{EventType, Field, Kind, TYPES};
+
+/// The only version of the types that every tenant has.
+const VERSION: i64 = 1;
+
+/// By module and type.
+static KNOWN: LazyLock<HashMap<(&str, &str), Validator>> = LazyLock::new(|| {
+    let known = TYPES.iter().filter_map(|each| {
+        let validator = jsonschema::draft202012::new(&document(each)).ok()?;
+        Some(((each.module, each.name), validator))
+    });
+    known.collect()
+});
+
+/// What does not fit the schema of its type, by place and keyword and without the value.
+pub(super) fn check(
+    (module, event_type, version): (&str, &str, i64),
+    payload: &Json,
+) -> Result<(), String> {
+    let Some(validator) = KNOWN.get(&(module, event_type)).filter(|_| version == VERSION) else {
+        return Ok(());
+    };
+    validator.validate(payload).map_err(|error| {
+        let (place, keyword) = (error.instance_path(), error.kind().keyword());
+        format!("payload{place} does not fit the schema of {event_type} ({keyword})")
+    })
+}
+
+/// The JSON Schema (draft 2020-12) of a type's payload. It may say more than is named, and null for
+/// what it does not say.
+pub fn document(event_type: &EventType) -> Json {
+    let property = |field: &Field| (field.name.to_owned(), property(field));
+    let properties: Map<String, Json> = event_type.fields.iter().map(property).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": format!("{} {}", event_type.module, event_type.name),
+        "type": "object",
+        "properties": properties,
+    })
+}
+
+fn property(field: &Field) -> Json {
+    let about = field.about;
+    match field.kind {
+        Kind::Number => json!({ "description": about, "type": ["number", "string", "null"],
+            "pattern": "^-?[0-9]+(\\.[0-9]+)?$" }),
+        Kind::Seconds => json!({ "description": about, "type": ["number", "string", "null"],
+            "pattern": "^[0-9]+(\\.[0-9]+)?$", "minimum": 0 }),
+        Kind::Text => json!({ "description": about, "type": ["string", "null"] }),
+        Kind::Name => json!({ "description": about, "type": ["string", "number", "null"] }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_has_one_schema_that_can_be_used() {
+        assert_eq!(KNOWN.len(), TYPES.len());
+        for each in TYPES {
+            assert!(jsonschema::draft202012::meta::is_valid(&document(each)), "{each:?}");
+            assert!(check((each.module, each.name, VERSION), &json!({})).is_ok(), "{each:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named_without_its_value() {
+        let resolved = |payload: Json| check(("tickets", "ticket.resolved", 1), &payload);
+        for fits in [json!(60), json!(0.5), json!("60"), json!("60.25"), Json::Null] {
+            assert_eq!(resolved(json!({ "handleSec": fits, "more": [1] })), Ok(()), "{fits}");
+        }
+        for wrong in [json!("soon"), json!(-1), json!("-1"), json!(true), json!([60]), json!("")] {
+            let said = resolved(json!({ "handleSec": wrong })).unwrap_err();
+            assert!(said.starts_with("payload/handleSec does not fit the schema of"), "{said}");
+            assert!(!said.contains("soon"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_nobodys_fault() {
+        let wrong = json!({ "handleSec": "soon" });
+        assert!(check(("helpdesk", "ticket.resolved", 1), &wrong).is_ok());
+        assert!(check(("tickets", "ticket.resolved", 2), &wrong).is_ok());
+        assert!(check(("tickets", "ticket.petted", 1), &wrong).is_ok());
+    }
+}
