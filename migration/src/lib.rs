@@ -23,6 +23,7 @@ mod m20261122_000013_goals;
 mod m20261122_000014_analytics;
 mod m20261122_000015_quarantine;
 mod m20261122_000016_goals_index;
+mod m20261123_000017_event_schemas;
 pub mod partitions;
 mod table;
 
@@ -66,6 +67,7 @@ pub fn steps() -> Vec<Step> {
         step!(m20261122_000014_analytics),
         step!(m20261122_000015_quarantine),
         step!(m20261122_000016_goals_index),
+        step!(m20261123_000017_event_schemas),
     ]
 }
 

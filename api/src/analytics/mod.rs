@@ -24,5 +24,6 @@ pub fn records() -> Vec<&'static Record> {
         series::snapshots::record(),
         series::values::record(),
         event::quarantine::record::record(),
+        event::schema::record::record(),
     ]
 }

@@ -1,11 +1,26 @@
-//! What the payloads of known event types may say, as JSON Schema, looked at before an event is let
-//! in: what metrics cannot take stays out of the log.
+//! What the payloads of event types may say, as JSON Schema, looked at before an event is let in: what
+//! metrics cannot take stays out of the log, and so does what a schema says is personal.
 //!
-//! Known are the types that every tenant has ([`starter`]), in their first version. A type or version
-//! that is not known is let in as it is.
+//! Known are the types that every tenant has ([`starter`]), in their first version, and those that a
+//! tenant uploads, in as many versions as it likes ([`service`]). A version is never changed, and each
+//! takes whatever the one before it takes ([`compatibility`]). A type or version that is not known is
+//! let in or kept apart by the tenant's setting.
 
+mod compatibility;
+mod documentation;
+pub mod graphql;
+pub mod kept;
+mod keyword;
+mod marks;
+mod parse;
+pub mod record;
+pub mod secret;
+mod service;
 pub mod starter;
+mod store;
+mod types;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -13,12 +28,32 @@ use jsonschema::Validator;
 use serde_json::{Map, Value as Json, json};
 
 use starter::{EventType, Field, Kind, TYPES};
+pub(super) use types::Types;
+
+/// What is wrong with a schema, in two languages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Problem {
+    /// JSON pointer.
+    at: String,
+    en: String,
+    pt: String,
+}
+
+impl Problem {
+    fn at(
+        at: impl Into<String>,
+        en: impl Into<Cow<'static, str>>,
+        pt: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { at: at.into(), en: en.into().into_owned(), pt: pt.into().into_owned() }
+    }
+}
 
 /// The only version of the types that every tenant has.
-const VERSION: i64 = 1;
+const STANDARD_VERSION: i64 = 1;
 
 /// By module and type.
-static KNOWN: LazyLock<HashMap<(&str, &str), Validator>> = LazyLock::new(|| {
+static STANDARD: LazyLock<HashMap<(&str, &str), Validator>> = LazyLock::new(|| {
     let known = TYPES.iter().filter_map(|each| {
         let validator = jsonschema::draft202012::new(&document(each)).ok()?;
         Some(((each.module, each.name), validator))
@@ -26,18 +61,9 @@ static KNOWN: LazyLock<HashMap<(&str, &str), Validator>> = LazyLock::new(|| {
     known.collect()
 });
 
-/// What does not fit the schema of its type, by place and keyword and without the value.
-pub(super) fn check(
-    (module, event_type, version): (&str, &str, i64),
-    payload: &Json,
-) -> Result<(), String> {
-    let Some(validator) = KNOWN.get(&(module, event_type)).filter(|_| version == VERSION) else {
-        return Ok(());
-    };
-    validator.validate(payload).map_err(|error| {
-        let (place, keyword) = (error.instance_path(), error.kind().keyword());
-        format!("payload{place} does not fit the schema of {event_type} ({keyword})")
-    })
+/// What validates the first version of a type that every tenant has.
+fn standard<'n>((module, event_type): (&'n str, &'n str)) -> Option<&'n Validator> {
+    STANDARD.get(&(module, event_type))
 }
 
 /// The JSON Schema (draft 2020-12) of a type's payload. It may say more than is named, and null for
@@ -69,12 +95,17 @@ fn property(field: &Field) -> Json {
 mod tests {
     use super::*;
 
+    fn check(of: (&str, &str, i64), payload: &Json) -> Result<(), String> {
+        Types::default().check(of, payload).map_err(|(_, detail)| detail)
+    }
+
     #[test]
     fn every_type_has_one_schema_that_can_be_used() {
-        assert_eq!(KNOWN.len(), TYPES.len());
+        assert_eq!(STANDARD.len(), TYPES.len());
         for each in TYPES {
             assert!(jsonschema::draft202012::meta::is_valid(&document(each)), "{each:?}");
-            assert!(check((each.module, each.name, VERSION), &json!({})).is_ok(), "{each:?}");
+            let of = (each.module, each.name, STANDARD_VERSION);
+            assert!(check(of, &json!({})).is_ok(), "{each:?}");
         }
     }
 
