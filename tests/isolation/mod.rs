@@ -153,7 +153,7 @@ pub async fn one_of_each(
     ids.insert("QuarantinedEvent", insert_log(app, tenant, place, &apart).await);
     let schema = [
         ("module", "people".into()),
-        ("event_type", "person.met".into()),
+        ("event_type", format!("person.{}", app.app.clock.new_id()).into()),
         ("schema_version", Value::Int(1)),
         ("schema", Value::Json(json!({ "title": "met" }))),
     ];

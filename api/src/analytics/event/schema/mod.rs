@@ -49,6 +49,16 @@ impl Problem {
     }
 }
 
+/// The beginning of what may be as long as a schema.
+fn brief(said: &impl ToString) -> String {
+    const CHARS: usize = 200;
+    let said = said.to_string();
+    match said.char_indices().nth(CHARS) {
+        Some((end, _)) => format!("{}…", said.get(..end).unwrap_or_default()),
+        None => said,
+    }
+}
+
 /// The only version of the types that every tenant has.
 const STANDARD_VERSION: i64 = 1;
 

@@ -4,9 +4,9 @@
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value as Json};
 
-use super::Problem;
 use super::keyword::{Holds, holds, is_annotation, join, steps};
 use super::marks::{self, Marks};
+use super::{Problem, brief};
 use crate::limits;
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -39,10 +39,11 @@ pub(super) fn read(document: &Json) -> Result<Usable, Problem> {
         ));
     }
     jsonschema::draft202012::meta::validate(document).map_err(|error| {
+        let said = brief(&error);
         Problem::at(
             error.instance_path().to_string(),
-            format!("is no JSON Schema of draft 2020-12: {error}"),
-            format!("não é JSON Schema do rascunho 2020-12: {error}"),
+            format!("is no JSON Schema of draft 2020-12: {said}"),
+            format!("não é JSON Schema do rascunho 2020-12: {said}"),
         )
     })?;
     let definitions = root.get("$defs").and_then(Json::as_object);
@@ -73,13 +74,14 @@ fn compiled(schema: &Json) -> Result<Validator, Problem> {
         .offline()
         .with_pattern_options(patterns);
     options.build(schema).map_err(|error| {
+        let said = brief(&error);
         Problem::at(
             error.instance_path().to_string(),
             format!(
-                "cannot be used: {error} (patterns have neither look-around nor back-references)"
+                "cannot be used: {said} (patterns have neither look-around nor back-references)"
             ),
             format!(
-                "não pode ser usado: {error} (padrões não têm look-around nem retrorreferências)"
+                "não pode ser usado: {said} (padrões não têm look-around nem retrorreferências)"
             ),
         )
     })

@@ -9,6 +9,7 @@ use crate::access::{FieldRule, Resource};
 use crate::audit::values::Texts;
 use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
+use crate::identity::user;
 use crate::record::declare::{Computed, field};
 use crate::record::{Kind, Record, declare};
 
@@ -26,12 +27,13 @@ fn declaration() -> Record {
         .field(field(Column::CreatedBy, Kind::Id).filter().read_only().about("Who uploaded it."))
         .field(field(Column::Module, Kind::Code).filter().sort().group().read_only())
         .field(field(Column::EventType, Kind::Code).filter().sort().group().read_only())
-        .field(field(Column::SchemaVersion, Kind::Int).filter().sort().read_only())
+        .field(field(Column::SchemaVersion, Kind::Int).range(1, 9_999).filter().sort().read_only())
         .field(
             field(Column::Schema, Kind::Json)
                 .read_only()
                 .about("JSON Schema (draft 2020-12) of the payload, as it was uploaded."),
         )
+        .one("creator", Column::CreatedBy, user::record::record, "")
         .computed(Computed {
             name: "documentation",
             about: "What it says, in Markdown; for whoever may read the schema.",
