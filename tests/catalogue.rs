@@ -273,6 +273,7 @@ fn entities() -> BTreeMap<String, BTreeSet<String>> {
         shape::<entity::snapshot::Entity>(),
         shape::<entity::event_failure::Entity>(),
         shape::<entity::quarantined_event::Entity>(),
+        shape::<entity::event_schema::Entity>(),
         shape::<entity::rate_budget::Entity>(),
         shape::<entity::persisted_operation::Entity>(),
         shape::<entity::identity_provider::Entity>(),

@@ -44,7 +44,7 @@ async fn stored(app: &TestApp) -> String {
 }
 
 /// `pulso admin …`, as an operator types it.
-fn command(words: &[&str]) -> Admin {
+pub fn command(words: &[&str]) -> Admin {
     #[derive(clap::Parser)]
     struct CommandLine {
         #[command(subcommand)]

@@ -40,6 +40,8 @@ mod event_folding;
 mod event_ingestion;
 mod event_log;
 mod event_quarantine;
+mod event_schemas;
+mod event_types;
 mod field_rules;
 mod filters;
 mod goals;

@@ -38,7 +38,7 @@ fn step_names() -> Vec<String> {
 
 /// One row for every table, parents first: columns, and values in which `{id}` is one id for all of
 /// them and `{now}` an instant. What is left out is nullable or has a default.
-const ROWS: [(&str, &str, &str); 45] = [
+const ROWS: [(&str, &str, &str); 47] = [
     (
         "tenants",
         "id, slug, name, created_at, updated_at",
@@ -187,6 +187,11 @@ const ROWS: [(&str, &str, &str); 45] = [
         "quarantined_events",
         "tenant_id, id, reason, detail, body, state, received_at, updated_at",
         "{id}, {id}, 'malformed', 'no id', '{}', 'waiting', {now}, {now}",
+    ),
+    (
+        "event_schemas",
+        "tenant_id, id, module, event_type, schema_version, schema, created_by, created_at",
+        "{id}, {id}, 'people', 'person.met', 1, '{}', {id}, {now}",
     ),
     ("server_secrets", "tenant_id, id, value, created_at", "{id}, 'jwt', 'secret', {now}"),
     ("rate_budgets", "tenant_id, id, owed_until_ns, updated_at", "{id}, 'tenant:1', 1, {now}"),

@@ -58,6 +58,7 @@ const EMPTY_NAMES: [&str; 11] = [
 const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
     ("api/src/access/mod.rs", "where it is offered"),
     ("api/src/access/permit.rs", "where it is made"),
+    ("api/src/analytics/event/schema/secret.rs", "the operator seals every tenant's keys anew"),
     ("api/src/analytics/rollup/folder.rs", "every tenant's events are folded, for no caller"),
     ("api/src/analytics/rollup/history.rs", "as the folder"),
     ("api/src/analytics/rollup/store/log.rs", "as the folder"),

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::access::Resource;
 use crate::analytics;
 use crate::analytics::event::intake::Intake;
+use crate::analytics::event::schema;
 use crate::audit::{self, reads::ReadLog};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -51,6 +52,8 @@ pub struct App {
     pub db: Db,
     pub clock: Clock,
     pub config: Config,
+    /// The event types of tenants, ready for use.
+    pub event_types: schema::kept::Kept,
     /// Who waits for notifications on this node.
     pub feeds: Feeds,
     pub goals: goals::page::Kept,
@@ -100,6 +103,7 @@ impl App {
             reactors: reactors(),
             feeds: Feeds::default(),
             intake: Intake::default(),
+            event_types: schema::kept::Kept::new(),
             reads: ReadLog::default(),
             goals: goals::page::Kept::new(),
             graphql: Graphql::build()?,

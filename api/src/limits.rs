@@ -228,6 +228,20 @@ pub const EVENTS_WAITING_MAX: usize = 20_000;
 pub const EVENTS_PER_INSERT_MAX: usize = 5_000;
 /// Transactions of events that one node writes at the same time.
 pub const EVENT_WRITERS: usize = 2;
+/// Bytes of one JSON Schema of an event type.
+pub const EVENT_SCHEMA_BYTES_MAX: usize = 32 * 1024;
+/// Versions of event types that a tenant declares, all types together.
+pub const EVENT_SCHEMAS_MAX: i64 = 500;
+/// Bytes of such a schema with its references written out, each as often as it is referred to.
+pub const EVENT_SCHEMA_EXPANDED_BYTES_MAX: usize = 64 * 1024;
+/// Schemas within one another in such a schema.
+pub const EVENT_SCHEMA_DEPTH_MAX: usize = 32;
+/// Faults of an upload that its refusal names.
+pub const EVENT_SCHEMA_PROBLEMS_SHOWN: usize = 20;
+/// Bytes of tenants' schemas that a node keeps ready for use.
+pub const EVENT_SCHEMAS_KEPT_BYTES: u64 = 64 * 1024 * 1024;
+/// Events that a node looks at before it lets others have their turn.
+pub const EVENTS_PER_TURN: usize = 50;
 /// Events of the quarantine that one request decides.
 pub const QUARANTINED_AT_ONCE_MAX: usize = 1_000;
 /// Events that one transaction folds, unless one batch has more.

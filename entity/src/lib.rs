@@ -22,6 +22,7 @@ pub mod event;
 pub mod event_batch;
 pub mod event_failure;
 pub mod event_id;
+pub mod event_schema;
 pub mod fold_head;
 pub mod idempotency_key;
 pub mod identity_provider;

@@ -27,6 +27,7 @@ mod m20261123_000020_snapshot_rows;
 mod m20261123_000021_custom_metrics;
 mod m20261123_000023_dimensions;
 mod m20261123_000024_errors_as_status;
+mod m20261123_000025_event_schemas;
 pub mod partitions;
 mod table;
 
@@ -74,6 +75,7 @@ pub fn steps() -> Vec<Step> {
         step!(m20261123_000021_custom_metrics),
         step!(m20261123_000023_dimensions),
         step!(m20261123_000024_errors_as_status),
+        step!(m20261123_000025_event_schemas),
     ]
 }
 

@@ -247,6 +247,20 @@ pub const CASES: &[Case] = &[
         gets: QUARANTINE,
     },
     Case {
+        name: "eventSchemaPut",
+        with: |_| {
+            "(module: \"people\", eventType: \"person.left\", schemaVersion: 1, \
+             schema: { type: \"object\" })"
+                .to_owned()
+        },
+        gets: PROVIDERS,
+    },
+    Case {
+        name: "eventSchemaDelete",
+        with: |target| format!("(id: \"{}\")", target.records["EventSchema"]),
+        gets: QUARANTINE,
+    },
+    Case {
         name: "notificationMarkRead",
         with: |target| format!("(ids: [\"{}\"])", target.notification),
         gets: OF_ONE_PERSON,

@@ -151,6 +151,13 @@ pub async fn one_of_each(
     ];
     let place = ("quarantined_events", "received_at");
     ids.insert("QuarantinedEvent", insert_log(app, tenant, place, &apart).await);
+    let schema = [
+        ("module", "people".into()),
+        ("event_type", format!("person.{}", app.app.clock.new_id()).into()),
+        ("schema_version", Value::Int(1)),
+        ("schema", Value::Json(json!({ "title": "met" }))),
+    ];
+    ids.insert("EventSchema", insert_log(app, tenant, ("event_schemas", born), &schema).await);
     for record in records().filter(|record| !record.is_virtual()) {
         assert!(ids.contains_key(record.name), "{} needs a row here", record.name);
     }

@@ -79,7 +79,7 @@ impl TestApp {
     /// Another [`App`] on the same database, with the same clock and nothing kept.
     pub fn other_app(&self) -> OtherApp {
         let app = build(&self.database.db, self.database.url(), self.app.clock.clone());
-        OtherApp { router: pulso::http::router(app) }
+        OtherApp::of(app)
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -145,6 +145,10 @@ pub struct OtherApp {
 }
 
 impl OtherApp {
+    pub fn of(app: Arc<App>) -> Self {
+        Self { router: pulso::http::router(app) }
+    }
+
     pub async fn graphql(&self, credential: &str, query: &str, variables: Json) -> Json {
         answer_of(&self.router, graphql_request(credential, query, &variables)).await.json()
     }

@@ -192,6 +192,7 @@ fn random_row(
             "deleted_at" if !random.chance(12) => Value::Null(NullOf::Instant),
             // Unique among the living.
             "order_id" => Value::Text(format!("order-{number}")),
+            "schema_version" => Value::Int(i64::try_from(number).unwrap() + 1),
             "year" => Value::Int(i64::try_from(1_900 + number).unwrap()),
             "slug" => Value::Text(format!("slug-{number}")),
             "name" if record.name == "CustomMetric" => Value::Text(format!("metric_{number}")),

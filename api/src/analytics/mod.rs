@@ -29,5 +29,6 @@ pub fn records() -> Vec<&'static Record> {
         series::lineage::record(),
         series::values::record(),
         event::quarantine::record::record(),
+        event::schema::record::record(),
     ]
 }

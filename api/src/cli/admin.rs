@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::{Args, Subcommand};
 
 use super::bi_role::{self, BiRoleCommand};
+use crate::analytics::event::schema::secret;
 use crate::app::App;
 use crate::error::{Error, Result, say};
 use crate::identity::identity_provider::service::reseal;
@@ -376,8 +377,9 @@ fn shown(at: Option<DateTime<Utc>>) -> String {
 
 async fn rotate_secrets(app: &Arc<App>) -> Result<Answer> {
     let done = reseal(app).await?;
+    let (resealed, current) = secret::reseal(app).await?;
     Ok(Answer::new(
-        format!("{} resealed", done.resealed),
-        format!("{} were sealed under the first master key already", done.current),
+        format!("{} resealed", done.resealed + resealed),
+        format!("{} were sealed under the first master key already", done.current + current),
     ))
 }

@@ -95,6 +95,7 @@ fn listed() -> Vec<Table> {
         table::<entity::event_id::Entity>(&[]),
         table::<entity::event_failure::Entity>(&[]),
         table::<entity::quarantined_event::Entity>(&[]),
+        table::<entity::event_schema::Entity>(&[]),
         table::<entity::fold_head::Entity>(&[]),
         table::<entity::custom_metric::Entity>(&[]),
         table::<entity::metric_series::Entity>(&[]),

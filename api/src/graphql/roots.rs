@@ -18,6 +18,7 @@ use super::rate_limit::RateLimitQuery;
 use super::registered::{RegisteredMutation, RegisteredQuery};
 use crate::analytics::event::graphql::EventMutation;
 use crate::analytics::event::quarantine::graphql::QuarantineMutation;
+use crate::analytics::event::schema::graphql::EventSchemaMutation;
 use crate::analytics::series::graphql::MetricSubscription;
 use crate::identity::account::graphql::AccountMutation;
 use crate::identity::api_key::graphql::{ApiKeyMutation, ApiKeyQuery};
@@ -66,6 +67,7 @@ pub(crate) struct Mutation(
     NotificationMutation,
     EventMutation,
     QuarantineMutation,
+    EventSchemaMutation,
 );
 
 #[derive(MergedSubscription, Default)]

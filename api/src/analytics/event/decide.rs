@@ -1,9 +1,12 @@
 //! Whether an event can be let in, and what it says.
 
+use std::ops::RangeInclusive;
+
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use serde_json::{Map, Value as Json};
 
 use super::parse::Raw;
+use super::schema::Types;
 use super::{Incoming, Reason, Refused, redact};
 use crate::analytics::metric::catalogue;
 use crate::events::Lane;
@@ -15,50 +18,52 @@ const FIELDS: [&str; 7] =
 /// What is wrong with an event.
 type Wrong = (Reason, String);
 
-/// Looks at an event at `now`. Free text comes out without personal data either way.
-pub(super) fn decide(raw: Raw, now: DateTime<Utc>) -> Result<Incoming, Box<Refused>> {
+/// Looks at an event at `now`. It comes out without what its type marks as personal, and its free text
+/// without personal data, either way.
+pub(super) fn decide(
+    raw: Raw,
+    now: DateTime<Utc>,
+    types: &Types,
+) -> Result<Incoming, Box<Refused>> {
     let json = match raw {
         Raw::Json(json) => json,
         Raw::Line(line) => {
             let wrong = (Reason::Malformed, "the line is no JSON".to_owned());
-            return Err(Box::new(refused(&Json::String(line), wrong)));
+            return Err(Box::new(refused(Json::String(line), wrong, types)));
         }
     };
-    match read(&json, now) {
+    match read(&json, now, types) {
         Ok(incoming) => Ok(incoming),
-        Err(wrong) => Err(Box::new(refused(&json, wrong))),
+        Err(wrong) => Err(Box::new(refused(json, wrong, types))),
     }
 }
 
-fn refused(json: &Json, (reason, detail): Wrong) -> Refused {
+fn refused(mut body: Json, (reason, detail): Wrong, types: &Types) -> Refused {
     let text = |name: &str, chars: usize| {
-        let text = json.get(name).and_then(Json::as_str)?;
+        let text = body.get(name).and_then(Json::as_str)?;
         let text: String = redact::in_text(text).chars().take(chars).collect();
         Some(text.replace('\0', ""))
     };
-    let mut body = json.clone();
+    let (id, module) = (text("id", ID_CHARS_MAX), text("module", MODULE_CHARS_MAX));
+    let event_type = text("eventType", TYPE_CHARS_MAX);
+    types.treat_refused(&mut body);
     redact::in_json(&mut body);
     if body.to_string().len() > limits::EVENT_BYTES_MAX {
         // Kept as far as it goes: what is shown of it says that it is not all.
         let kept: String = body.to_string().chars().take(limits::EVENT_BYTES_MAX / 4).collect();
         body = serde_json::json!({ "truncated": kept });
     }
-    Refused {
-        id: text("id", ID_CHARS_MAX),
-        module: text("module", MODULE_CHARS_MAX),
-        event_type: text("eventType", TYPE_CHARS_MAX),
-        reason,
-        detail,
-        body,
-    }
+    Refused { id, module, event_type, reason, detail, body }
 }
 
+/// Versions that a type can have.
+pub(super) const VERSIONS: RangeInclusive<i64> = 1..=9_999;
 const ID_CHARS_MAX: usize = 200;
 const MODULE_CHARS_MAX: usize = 50;
 const TYPE_CHARS_MAX: usize = 100;
 const DIMENSION_CHARS_MAX: usize = 200;
 
-fn read(json: &Json, now: DateTime<Utc>) -> Result<Incoming, Wrong> {
+fn read(json: &Json, now: DateTime<Utc>, types: &Types) -> Result<Incoming, Wrong> {
     let event = json.as_object().ok_or_else(|| malformed("an event is a JSON object"))?;
     if let Some(unknown) = event.keys().find(|key| !FIELDS.contains(&key.as_str())) {
         let unknown = redact::in_text(unknown);
@@ -78,19 +83,41 @@ fn read(json: &Json, now: DateTime<Utc>) -> Result<Incoming, Wrong> {
     let module = name(event, "module", MODULE_CHARS_MAX, is_word)?;
     let event_type = name(event, "eventType", TYPE_CHARS_MAX, is_type)?;
     let occurred_at = occurred_at(event, now)?;
-    let mut payload = object(event, "payload")?;
+    let version = schema_version(event)?;
+    let mut payload = payload(event, (&module, &event_type, version), types)?;
     redact::in_object(&mut payload);
     Ok(Incoming {
         // An id of digits alone is a number of its source, whatever it looks like.
         id: if id.bytes().all(|byte| byte.is_ascii_digit()) { id } else { redact::in_text(&id) },
         lane: lane(&event_type, now - occurred_at),
-        schema_version: schema_version(event)?,
+        schema_version: version,
         dimensions: dimensions(event)?,
         module,
         event_type,
         occurred_at,
         payload,
     })
+}
+
+/// The payload, if its type lets it be, without what that marks as personal.
+fn payload(
+    event: &Map<String, Json>,
+    of: (&str, &str, i64),
+    types: &Types,
+) -> Result<Map<String, Json>, Wrong> {
+    let nothing;
+    let given = match event.get("payload") {
+        Some(given) if !given.is_null() => given,
+        Some(_) | None => {
+            nothing = Json::Object(Map::new());
+            &nothing
+        }
+    };
+    let Json::Object(payload) = given else { return Err(malformed("payload must be an object")) };
+    types.check(of, given)?;
+    let mut payload = payload.clone();
+    types.treat(of, &mut payload);
+    Ok(payload)
 }
 
 fn malformed(detail: impl Into<String>) -> Wrong {
@@ -114,6 +141,16 @@ fn name(
     }
 }
 
+/// Whether modules can be called so.
+pub(super) fn is_module(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MODULE_CHARS_MAX && is_word(text)
+}
+
+/// Whether types can be called so.
+pub(super) fn is_event_type(text: &str) -> bool {
+    !text.is_empty() && text.len() <= TYPE_CHARS_MAX && is_type(text)
+}
+
 fn is_word(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
@@ -122,10 +159,11 @@ fn is_type(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte))
 }
 
-fn schema_version(event: &Map<String, Json>) -> Result<i64, Wrong> {
+/// The version that it says it has, or the first: a sender who says nothing is not moved by an upload.
+pub(super) fn schema_version(event: &Map<String, Json>) -> Result<i64, Wrong> {
     match event.get("schemaVersion") {
         None | Some(Json::Null) => Ok(1),
-        Some(version) => match version.as_i64().filter(|version| (1..=9_999).contains(version)) {
+        Some(version) => match version.as_i64().filter(|version| VERSIONS.contains(version)) {
             Some(version) => Ok(version),
             None => Err(malformed("schemaVersion must be an integer from 1 to 9999")),
         },
@@ -241,19 +279,22 @@ mod tests {
 
     #[test]
     fn a_good_event_is_read() {
-        let read = decide(Raw::Json(event()), now()).unwrap();
+        let read = decide(Raw::Json(event()), now(), &Types::default()).unwrap();
         assert_eq!(read.occurred_at.to_rfc3339(), "2026-03-10T11:59:59.123+00:00");
         assert_eq!(read.schema_version, 1);
         assert_eq!(read.lane, Lane::Normal);
         let dimensions = json!({ "channel": "whatsapp", "vip": "true", "floor": "3" });
         assert_eq!(Json::Object(read.dimensions), dimensions);
         let by_number = with("occurredAt", json!(1_773_143_999_123_i64));
-        assert_eq!(decide(Raw::Json(by_number), now()).unwrap().occurred_at, read.occurred_at);
+        assert_eq!(
+            decide(Raw::Json(by_number), now(), &Types::default()).unwrap().occurred_at,
+            read.occurred_at
+        );
     }
 
     #[test]
     fn late_and_critical_events_have_their_lanes() {
-        let lane = |event| decide(Raw::Json(event), now()).unwrap().lane;
+        let lane = |event| decide(Raw::Json(event), now(), &Types::default()).unwrap().lane;
         assert_eq!(lane(with("eventType", json!("sla.breached"))), Lane::Critical);
         assert_eq!(lane(with("occurredAt", json!("2010-01-04T08:57:16Z"))), Lane::Backfill);
     }
@@ -282,13 +323,18 @@ mod tests {
             ),
         ];
         for (event, reason) in cases {
-            let refused = decide(Raw::Json(event.clone()), now()).unwrap_err();
+            let refused = decide(Raw::Json(event.clone()), now(), &Types::default()).unwrap_err();
             assert_eq!(refused.reason, reason, "{event}");
         }
         assert!(
-            decide(Raw::Json(with("occurredAt", json!("2026-03-10T12:05:00Z"))), now()).is_ok()
+            decide(
+                Raw::Json(with("occurredAt", json!("2026-03-10T12:05:00Z"))),
+                now(),
+                &Types::default()
+            )
+            .is_ok()
         );
-        let line = decide(Raw::Line("{broken".to_owned()), now()).unwrap_err();
+        let line = decide(Raw::Line("{broken".to_owned()), now(), &Types::default()).unwrap_err();
         assert_eq!((line.reason, line.body), (Reason::Malformed, json!("{broken")));
     }
 }

@@ -79,7 +79,8 @@ struct EventResult {
     /// As its source calls it.
     id: Option<String>,
     status: EventResultStatus,
-    /// Why it was kept apart: malformed, in_future, too_old, too_large.
+    /// Why it was kept apart: malformed, in_future, too_old, too_large, schema, unknown_type,
+    /// unknown_version.
     reason: Option<&'static str>,
     /// What exactly is wrong.
     detail: Option<String>,

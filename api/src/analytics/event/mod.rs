@@ -1,7 +1,8 @@
 //! Events from outside (ingestão de eventos): let in, kept apart with a reason, or known already.
 //!
-//! The way of an event: its bytes are read (`parse`), it is looked at (`decide`), personal data in
-//! free text is taken out (`redact`), and it waits for the next insert of its tenant (`intake`).
+//! The way of an event: its bytes are read (`parse`), it is looked at (`decide`), its payload is held
+//! against its type and loses what that marks as personal (`schema`), personal data in free text is
+//! taken out (`redact`), and it waits for the next insert of its tenant (`intake`).
 //! A caller hears of an event only when what became of it is committed.
 
 mod decide;
@@ -10,6 +11,7 @@ pub mod intake;
 pub mod parse;
 pub mod quarantine;
 mod redact;
+pub mod schema;
 pub mod service;
 mod store;
 
@@ -56,6 +58,12 @@ pub enum Reason {
     TooOld,
     /// Longer than an event may be.
     TooLarge,
+    /// Its payload says what its type does not.
+    Schema,
+    /// Nobody declared its type, and the tenant lets in what is declared.
+    UnknownType,
+    /// Its type is declared, this version of it is not.
+    UnknownVersion,
 }
 
 impl Reason {
@@ -65,6 +73,9 @@ impl Reason {
             Self::InFuture => "in_future",
             Self::TooOld => "too_old",
             Self::TooLarge => "too_large",
+            Self::Schema => "schema",
+            Self::UnknownType => "unknown_type",
+            Self::UnknownVersion => "unknown_version",
         }
     }
 }

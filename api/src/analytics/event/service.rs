@@ -2,11 +2,11 @@
 
 use super::intake::{self, Judged};
 use super::parse::{self, Raw};
-use super::{Outcome, Status, decide};
+use super::{Outcome, Status, decide, schema};
 use crate::access::{Action, Resource};
 use crate::ctx::{Caller, Ctx};
 use crate::error::{Error, Result};
-use crate::rate;
+use crate::{limits, rate};
 
 /// What became of the events of a request, in their order.
 #[derive(Debug)]
@@ -35,7 +35,15 @@ pub async fn ingest(ctx: &Ctx, events: Vec<Raw>) -> Result<Ingested> {
         return Err(refused);
     }
     let now = ctx.now();
-    let judged: Vec<Judged> = events.into_iter().map(|raw| decide::decide(raw, now)).collect();
+    let types = schema::kept::types(&ctx.app, &writer).await?;
+    let mut judged: Vec<Judged> = Vec::with_capacity(events.len());
+    for raw in events {
+        judged.push(decide::decide(raw, now, &types));
+        // Schemas of tenants can be as much work as they like.
+        if types.has_own() && judged.len().is_multiple_of(limits::EVENTS_PER_TURN) {
+            tokio::task::yield_now().await;
+        }
+    }
     let outcomes = intake::put(&ctx.app, writer, judged).await?;
     Ok(Ingested { outcomes })
 }

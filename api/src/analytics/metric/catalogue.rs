@@ -1,4 +1,4 @@
-//! The metrics that every tenant has, with the event types that feed them (`docs/analytics.md` lists
+//! The metrics that every tenant has, with the event types that feed them (`docs/events.md` lists
 //! both). An event may say more than a metric needs, and need not say all that is listed.
 
 use std::sync::{Arc, LazyLock};

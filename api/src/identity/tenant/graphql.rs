@@ -56,13 +56,13 @@ impl TenantMutation {
     }
 }
 
-/// Whether events that nobody declared are accepted.
+/// Whether events from outside are let in whose type nobody declared.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
 #[graphql(name = "EventPolicy")]
 enum Policy {
-    /// Any type of event, with any fields.
+    /// Types and versions without a schema are let in as they are.
     Open,
-    /// Declared types with their declared fields only.
+    /// Types and versions without a schema are kept apart: unknown_type, unknown_version.
     Strict,
 }
 

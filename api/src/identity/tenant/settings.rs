@@ -19,7 +19,7 @@ const SALES_FROM_WON_DEALS: &str = "salesFromWonDeals";
 const DAYS_MIN: i32 = 30;
 const DAYS_MAX: i32 = 36_500;
 
-/// Whether events of a type that nobody declared, and fields beyond a declared type, are accepted.
+/// Whether events from outside are accepted whose type, or whose version of it, nobody declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventPolicy {
     Open,

@@ -48,13 +48,10 @@ fn declaration() -> Record {
         .field(field(Column::ReceivedAt, Kind::Instant).filter().sort().group().read_only())
         .field(field(Column::UpdatedAt, Kind::Instant).filter().read_only())
         .field(field(Column::State, Kind::Enum(&STATE)).filter().group().read_only())
-        .field(
-            field(Column::Reason, Kind::Code)
-                .filter()
-                .group()
-                .read_only()
-                .about("malformed, in_future, too_old, too_large: docs/events.md lists them."),
-        )
+        .field(field(Column::Reason, Kind::Code).filter().group().read_only().about(
+            "malformed, in_future, too_old, too_large, schema, unknown_type, unknown_version: \
+                 docs/events.md says what they mean.",
+        ))
         .field(
             field(Column::Detail, Kind::Code)
                 .read_only()

@@ -10,6 +10,7 @@ use super::store::{self, Filter, Kept};
 use crate::access::{Action, Resource, RowRule, Writer};
 use crate::analytics::event::intake::{Arrivals, Judged};
 use crate::analytics::event::parse::Raw;
+use crate::analytics::event::schema::{self, Types};
 use crate::analytics::event::{Reason, Refused, Status, decide};
 use crate::audit::{self, Entry};
 use crate::ctx::{Caller, Ctx};
@@ -55,8 +56,9 @@ pub(super) async fn replay(ctx: &Ctx, chosen: Chosen, corrected: Option<Json>) -
     let now = ctx.now();
     let (waiting, decided): (Vec<Kept>, Vec<Kept>) =
         rows.into_iter().partition(|row| row.state == WAITING);
+    let types = schema::kept::types(&ctx.app, &writer).await?;
     let judged: Vec<Judged> =
-        waiting.iter().map(|row| again(row, corrected.as_ref(), now)).collect();
+        waiting.iter().map(|row| again(row, corrected.as_ref(), now, &types)).collect();
     let arrivals = Arrivals::of(&ctx.app.clock, judged.iter());
     arrivals.make_room(&ctx.app).await?;
     let conn = ctx.transaction().await?;
@@ -191,9 +193,9 @@ async fn hold(conn: &Conn, writer: &Writer, rows: &[Kept]) -> Result<()> {
     )))
 }
 
-fn again(row: &Kept, corrected: Option<&Json>, now: DateTime<Utc>) -> Judged {
+fn again(row: &Kept, corrected: Option<&Json>, now: DateTime<Utc>, types: &Types) -> Judged {
     match corrected {
-        Some(body) => decide::decide(Raw::Json(body.clone()), now),
+        Some(body) => decide::decide(Raw::Json(body.clone()), now, types),
         // What is kept of it is not the whole event.
         None if row.reason == Reason::TooLarge.as_str() => Err(Box::new(Refused {
             id: row.source_id.clone(),
@@ -203,7 +205,7 @@ fn again(row: &Kept, corrected: Option<&Json>, now: DateTime<Utc>) -> Judged {
             detail: row.detail.clone(),
             body: row.body.clone(),
         })),
-        None => decide::decide(Raw::Json(row.body.clone()), now),
+        None => decide::decide(Raw::Json(row.body.clone()), now, types),
     }
 }
 
