@@ -24,6 +24,7 @@ both_databases! {
                     input[*name] = match *name {
                         "cnpj" => json!("11.222.333/0001-81"),
                         "email" => json!("Pessoa@Exemplo.com"),
+                        "validFrom" => json!("2026-03-01T00:00:00Z"),
                         _ => json!("chave-1"),
                     };
                 }
