@@ -270,6 +270,7 @@ fn entities() -> BTreeMap<String, BTreeSet<String>> {
         shape::<entity::custom_metric::Entity>(),
         shape::<entity::metric_series::Entity>(),
         shape::<entity::snapshot::Entity>(),
+        shape::<entity::job::Entity>(),
         shape::<entity::event_failure::Entity>(),
         shape::<entity::quarantined_event::Entity>(),
         shape::<entity::rate_budget::Entity>(),

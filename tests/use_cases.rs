@@ -255,7 +255,7 @@ both_databases! {
             [
                 "CompanySize", "CustomMetricState", "CustomerClass", "DealActivityKind", "DealStatus",
                 "Granularity",
-                "InteractionDirection", "InteractionType", "LastYearSource", "LeadStatus", "LeadTemperature", "MetricAggregation", "QuarantineState", "ReadKind",
+                "InteractionDirection", "InteractionType", "JobState", "LastYearSource", "LeadStatus", "LeadTemperature", "MetricAggregation", "QuarantineState", "ReadKind",
             ]
         );
         // The schema says the same of each, so that no label is missing and none is left over.

@@ -24,6 +24,7 @@ pub mod event_id;
 pub mod fold_head;
 pub mod idempotency_key;
 pub mod identity_provider;
+pub mod job;
 pub mod lead;
 pub mod lead_interaction;
 pub mod mail;

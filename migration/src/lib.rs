@@ -25,6 +25,7 @@ mod m20261122_000015_quarantine;
 mod m20261122_000016_goals_index;
 mod m20261123_000020_snapshot_rows;
 mod m20261123_000021_custom_metrics;
+mod m20261123_000022_jobs;
 pub mod partitions;
 mod table;
 
@@ -70,6 +71,7 @@ pub fn steps() -> Vec<Step> {
         step!(m20261122_000016_goals_index),
         step!(m20261123_000020_snapshot_rows),
         step!(m20261123_000021_custom_metrics),
+        step!(m20261123_000022_jobs),
     ]
 }
 

@@ -99,6 +99,7 @@ fn listed() -> Vec<Table> {
         table::<entity::custom_metric::Entity>(&[]),
         table::<entity::metric_series::Entity>(&[]),
         table::<entity::snapshot::Entity>(&[]),
+        table::<entity::job::Entity>(&[]),
         table::<entity::outbox::Entity>(&[]),
         table::<entity::epoch::Entity>(&[]),
         table::<entity::idempotency_key::Entity>(&[]),

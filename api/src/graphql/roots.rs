@@ -18,6 +18,7 @@ use super::rate_limit::RateLimitQuery;
 use super::registered::{RegisteredMutation, RegisteredQuery};
 use crate::analytics::event::graphql::EventMutation;
 use crate::analytics::event::quarantine::graphql::QuarantineMutation;
+use crate::analytics::rollup::graphql::SnapshotMutation;
 use crate::identity::account::graphql::AccountMutation;
 use crate::identity::api_key::graphql::{ApiKeyMutation, ApiKeyQuery};
 use crate::identity::explanation::graphql::ExplanationQuery;
@@ -32,6 +33,7 @@ use crate::identity::role::graphql::{RoleMutation, RoleQuery};
 use crate::identity::session::graphql::{SessionMutation, SessionQuery};
 use crate::identity::single_sign_on::graphql::{SignInMutation, SignInQuery};
 use crate::identity::tenant::graphql::{TenantMutation, TenantQuery};
+use crate::jobs::graphql::JobMutation;
 use crate::record::schema;
 
 #[derive(MergedObject, Default)]
@@ -65,6 +67,8 @@ pub(crate) struct Mutation(
     NotificationMutation,
     EventMutation,
     QuarantineMutation,
+    SnapshotMutation,
+    JobMutation,
 );
 
 #[derive(MergedSubscription, Default)]

@@ -7,13 +7,20 @@
 //!
 //! Not here: what a metric is (`metric/`), and questions (`series/`).
 
+pub mod auditor;
 mod chunk;
 pub mod fold;
 pub mod folder;
 pub mod grain;
+pub mod graphql;
 mod history;
+pub mod job;
+mod recount;
+mod retry;
+mod service;
 pub mod state;
 mod store;
 pub mod verify;
+mod window;
 
 pub use store::{Snapshot, day_zone, forget, series_of, snapshots_of};
