@@ -271,6 +271,7 @@ fn entities() -> BTreeMap<String, BTreeSet<String>> {
         shape::<entity::metric_series::Entity>(),
         shape::<entity::analytics_dimension::Entity>(),
         shape::<entity::snapshot::Entity>(),
+        shape::<entity::job::Entity>(),
         shape::<entity::event_failure::Entity>(),
         shape::<entity::quarantined_event::Entity>(),
         shape::<entity::event_schema::Entity>(),

@@ -222,7 +222,11 @@ fn table(heading: &str) -> Vec<Vec<String>> {
 #[test]
 fn the_limits_are_those_of_the_code() {
     // What no caller can meet.
-    const INSIDE: [&str; 37] = [
+    const INSIDE: [&str; 41] = [
+        "AUDITED_EVENTS",
+        "JOBS_AT_ONCE",
+        "RECOUNT_EVENTS",
+        "RECOUNT_ROWS",
         "AUDIT_ENTRIES_PER_SEAL",
         "AUDIT_FINDINGS_SHOWN",
         "GOALS_KEPT_ROWS",

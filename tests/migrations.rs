@@ -38,7 +38,7 @@ fn step_names() -> Vec<String> {
 
 /// One row for every table, parents first: columns, and values in which `{id}` is one id for all of
 /// them and `{now}` an instant. What is left out is nullable or has a default.
-const ROWS: [(&str, &str, &str); 47] = [
+const ROWS: [(&str, &str, &str); 48] = [
     (
         "tenants",
         "id, slug, name, created_at, updated_at",
@@ -177,6 +177,11 @@ const ROWS: [(&str, &str, &str); 47] = [
         "snapshots",
         "tenant_id, id, series_id, grain, starts_at, events, buckets, revision, updated_at",
         "{id}, {id}, {id}, 'hour', {now}, 1, '0 c|1', 1, {now}",
+    ),
+    (
+        "jobs",
+        "tenant_id, id, kind, state, arguments, attempts_max, due_at, created_at, updated_at",
+        "{id}, {id}, 'rebuild', 'queued', '{}', 5, {now}, {now}, {now}",
     ),
     (
         "event_failures",

@@ -254,8 +254,8 @@ both_databases! {
             names,
             [
                 "CompanySize", "Comparison", "CustomMetricState", "CustomerClass", "DealActivityKind", "DealStatus",
-                "DimensionNaming", "Granularity", "InteractionDirection", "InteractionType", "LastYearSource",
-                "LeadStatus", "LeadTemperature", "MetricAggregation", "QuarantineState", "ReadKind",
+                "DimensionNaming", "Granularity", "InteractionDirection", "InteractionType", "JobState",
+                "LastYearSource", "LeadStatus", "LeadTemperature", "MetricAggregation", "QuarantineState", "ReadKind",
             ]
         );
         // The schema says the same of each, so that no label is missing and none is left over.

@@ -22,6 +22,7 @@ use crate::goals;
 use crate::graphql::{Graphql, catalogue};
 use crate::identity::notification::feed::{self, Feeds};
 use crate::identity::{Identity, account, tenant};
+use crate::jobs;
 use crate::mail::{self, Post};
 use crate::notice;
 use crate::rate::{self, Rate};
@@ -126,8 +127,7 @@ impl App {
 
     /// Starts the work that nobody asks for.
     pub fn start(self: &Arc<Self>) {
-        self.spawn(keep_metrics(Arc::clone(self)));
-        self.spawn(keep_partitions(Arc::clone(self)));
+        self.start_upkeep();
         self.spawn(audit::sealer::keep_sealing(Arc::clone(self)));
         // Ends by itself when the App stops: what it holds is written first.
         self.tasks.spawn(audit::reads::keep_writing(Arc::clone(self)));
@@ -136,7 +136,22 @@ impl App {
         self.spawn(tenant::purge::service::keep(Arc::clone(self)));
         self.spawn(keep_swept(Arc::clone(self)));
         self.spawn(feed::keep_watching(Arc::clone(self)));
+        if self.config.server.workers {
+            self.start_workers();
+        }
+    }
+
+    /// What every process does that works on the database.
+    pub fn start_upkeep(self: &Arc<Self>) {
+        self.spawn(keep_metrics(Arc::clone(self)));
+        self.spawn(keep_partitions(Arc::clone(self)));
+    }
+
+    /// Starts what can be done apart from serving: folding events, running jobs, auditing.
+    pub fn start_workers(self: &Arc<Self>) {
         self.spawn(analytics::rollup::folder::keep_folding(Arc::clone(self)));
+        self.spawn(analytics::rollup::auditor::keep_auditing(Arc::clone(self)));
+        self.spawn(jobs::worker::keep_running(Arc::clone(self)));
     }
 
     /// Runs `work` in the background until it ends or the App stops; [`App::stop`] waits for it.

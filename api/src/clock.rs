@@ -100,6 +100,19 @@ impl Clock {
         Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
     }
 
+    /// A number below `bound`, evenly drawn; 0 where there is none. A fixed clock draws the same again.
+    pub fn draw(&self, bound: u64) -> u64 {
+        let bytes = match &self.0 {
+            Source::System => rand::rng().next_u64(),
+            Source::Fixed(fixed) => {
+                let count = fixed.ids.fetch_add(1, Ordering::Relaxed);
+                let digest = Sha256::digest(count.to_be_bytes());
+                digest.iter().take(8).fold(0_u64, |drawn, byte| drawn << 8 | u64::from(*byte))
+            }
+        };
+        bytes.checked_rem(bound).unwrap_or_default()
+    }
+
     /// For durations only.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn stopwatch(&self) -> Instant {

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod mail;
 pub mod notice;
 pub mod outbox;
+pub mod queue;
 pub mod rate;
 pub mod record;
 pub mod telemetry;
@@ -34,6 +35,7 @@ pub mod cli;
 pub mod graphql;
 pub mod http;
 pub mod import;
+pub mod jobs;
 
 // Where the parts are put together.
 pub mod app;

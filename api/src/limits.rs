@@ -246,6 +246,18 @@ pub const EVENTS_PER_TURN: usize = 50;
 pub const QUARANTINED_AT_ONCE_MAX: usize = 1_000;
 /// Events that one transaction folds, unless one batch has more.
 pub const EVENTS_PER_FOLD: i64 = 10_000;
+/// Events that one step of a recount reads, unless one day has more.
+pub const RECOUNT_EVENTS: i64 = 20_000;
+/// Rows of snapshots that one step of a recount reads, about, unless one day has more.
+pub const RECOUNT_ROWS: i64 = 20_000;
+/// Events of one bucket that the auditor counts again.
+pub const AUDITED_EVENTS: i64 = 5_000;
+/// Events that failed and that one request tries again.
+pub const RETRIED_AT_ONCE_MAX: usize = 1_000;
+/// Jobs that one process runs at the same time.
+pub const JOBS_AT_ONCE: usize = 2;
+/// Jobs of a tenant that wait or run.
+pub const JOBS_WAITING_MAX: i64 = 100;
 /// Metrics that a tenant may have of its own.
 pub const CUSTOM_METRICS_MAX: usize = 200;
 /// Metrics of one question.

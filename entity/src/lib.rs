@@ -26,6 +26,7 @@ pub mod event_schema;
 pub mod fold_head;
 pub mod idempotency_key;
 pub mod identity_provider;
+pub mod job;
 pub mod lead;
 pub mod lead_interaction;
 pub mod mail;

@@ -28,6 +28,7 @@ mod m20261123_000021_custom_metrics;
 mod m20261123_000023_dimensions;
 mod m20261123_000024_errors_as_status;
 mod m20261123_000025_event_schemas;
+mod m20261123_000026_jobs;
 pub mod partitions;
 mod table;
 
@@ -76,6 +77,7 @@ pub fn steps() -> Vec<Step> {
         step!(m20261123_000023_dimensions),
         step!(m20261123_000024_errors_as_status),
         step!(m20261123_000025_event_schemas),
+        step!(m20261123_000026_jobs),
     ]
 }
 

@@ -95,6 +95,9 @@ const QUARANTINE: [Gets; 5] = [
     Refused("FORBIDDEN"),
     Answer,
 ];
+/// Snapshots are the whole tenant's: they are for whoever reaches all.
+const WHOLE: [Gets; 5] =
+    [Refused("UNAUTHENTICATED"), Own, Refused("FORBIDDEN"), Refused("FORBIDDEN"), Answer];
 const NEVER: [Gets; 5] = [Refused("INVALID"); 5];
 
 /// One line for every root field that no declaration describes. In this order, because the last caller
@@ -259,6 +262,19 @@ pub const CASES: &[Case] = &[
         name: "eventSchemaDelete",
         with: |target| format!("(id: \"{}\")", target.records["EventSchema"]),
         gets: QUARANTINE,
+    },
+    Case {
+        name: "snapshotRecalc",
+        with: |_| "(from: \"2026-03-09T03:00:00Z\", to: \"2026-03-10T03:00:00Z\")".to_owned(),
+        gets: WHOLE,
+    },
+    Case { name: "snapshotRebuild", with: |_| String::new(), gets: WHOLE },
+    Case { name: "snapshotVerify", with: |_| String::new(), gets: WHOLE },
+    Case { name: "eventsRetry", with: |_| "(filter: {})".to_owned(), gets: WHOLE },
+    Case {
+        name: "jobCancel",
+        with: |target| format!("(id: \"{}\")", target.records["Job"]),
+        gets: GUARDED,
     },
     Case {
         name: "notificationMarkRead",

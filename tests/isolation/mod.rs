@@ -158,6 +158,17 @@ pub async fn one_of_each(
         ("schema", Value::Json(json!({ "title": "met" }))),
     ];
     ids.insert("EventSchema", insert_log(app, tenant, ("event_schemas", born), &schema).await);
+    let now = Value::Instant(app.app.clock.now());
+    let job = [
+        ("kind", "snapshot_verify".into()),
+        ("state", "queued".into()),
+        ("arguments", Value::Json(json!({}))),
+        ("attempts_max", Value::Int(5)),
+        ("due_at", now.clone()),
+        ("requested_by", Value::Id(maker.id)),
+        ("updated_at", now),
+    ];
+    ids.insert("Job", insert_log(app, tenant, ("jobs", born), &job).await);
     for record in records().filter(|record| !record.is_virtual()) {
         assert!(ids.contains_key(record.name), "{} needs a row here", record.name);
     }

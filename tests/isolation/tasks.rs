@@ -1,10 +1,12 @@
 //! Work that nobody asks for: every task that the sources start, what it touches, and that a round of
 //! each for one tenant leaves another's rows alone.
 
+use pulso::analytics::rollup::auditor::audit_some;
 use pulso::analytics::rollup::folder::fold_all;
 use pulso::audit::reads::write_waiting;
 use pulso::audit::sealer::seal_all;
 use pulso::identity::account;
+use pulso::jobs::worker::run_due;
 use pulso::mail;
 use pulso::record::change::idempotency;
 use serde_json::json;
@@ -37,6 +39,8 @@ const TASKS: &[(&str, &str, &str)] = &[
         "analytics::rollup::folder::keep_folding",
         "each tenant's events into its own snapshots",
     ),
+    ("api/src/app.rs", "jobs::worker::keep_running", "each job's own tenant"),
+    ("api/src/app.rs", "analytics::rollup::auditor::keep_auditing", "reads, one tenant at a time"),
     ("api/src/app.rs", "async", "App::spawn itself"),
     ("api/src/app.rs", "work", "App::see_through itself: events that a caller may write"),
     ("api/src/db/lease.rs", "clean", "a connection, no rows"),
@@ -92,6 +96,8 @@ async fn round(app: &TestApp) {
     idempotency::sweep(&app.app.db, &app.app.clock).await.unwrap();
     seal_all(&app.app).await.unwrap();
     fold_all(&app.app).await.unwrap();
+    audit_some(&app.app).await.unwrap();
+    run_due(&app.app).await.unwrap();
 }
 
 both_databases! {

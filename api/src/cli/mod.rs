@@ -17,6 +17,7 @@ mod import;
 mod migrate;
 mod serve;
 pub mod verify;
+mod worker;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -63,6 +64,11 @@ enum Command {
     Serve {
         #[command(flatten)]
         flags: ServeFlags,
+    },
+    /// Fold events and run jobs, apart from servers that do not (workers = false)
+    Worker {
+        #[command(flatten)]
+        flags: CommandFlags,
     },
     /// Bring the database to this version, or back
     Migrate {
@@ -189,6 +195,7 @@ async fn dispatch(cli: Cli) -> Done {
     match cli.command {
         None => serve::run(cli.flags).await,
         Some(Command::Serve { flags }) => serve::run(flags).await,
+        Some(Command::Worker { flags }) => worker::run(flags).await,
         Some(Command::Migrate { flags, step }) => migrate::run(flags, step).await,
         Some(Command::Admin { flags, command }) => {
             over(flags, async |app| Ok(admin::run(app, command).await?)).await

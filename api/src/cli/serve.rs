@@ -112,7 +112,7 @@ fn welcome(url: &str, credentials: Option<&DemoCredentials>) -> String {
 
 /// The first and the second request to stop (SIGTERM or SIGINT).
 #[cfg(unix)]
-fn signals() -> Result<
+pub(super) fn signals() -> Result<
     (impl Future<Output = ()> + Send + 'static, impl Future<Output = ()> + Send + 'static),
     Failure,
 > {
@@ -141,7 +141,7 @@ fn signals() -> Result<
 }
 
 #[cfg(not(unix))]
-fn signals() -> Result<
+pub(super) fn signals() -> Result<
     (impl Future<Output = ()> + Send + 'static, impl Future<Output = ()> + Send + 'static),
     Failure,
 > {

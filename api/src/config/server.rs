@@ -1,7 +1,7 @@
 //! How the server listens.
 //!
 //! Reads `PULSO_HOST`, `PULSO_PORT` (also `PORT`), `PULSO_CORS_ORIGINS`, `PULSO_TRUSTED_PROXIES`,
-//! `PULSO_REQUEST_TIMEOUT_MS`, `PULSO_SHUTDOWN_GRACE_MS`.
+//! `PULSO_WORKERS`, `PULSO_REQUEST_TIMEOUT_MS`, `PULSO_SHUTDOWN_GRACE_MS`.
 
 use super::address::{IpRange, OriginPattern};
 use super::setting::settings;
@@ -22,6 +22,9 @@ settings! {
 
     /// Proxies (addresses or CIDR ranges) whose X-Forwarded-For is believed.
     "trusted_proxies" trusted_proxies: Vec<IpRange> = Vec::new();
+
+    /// Whether this server folds events and runs jobs too; false where `pulso worker` does it apart.
+    "workers" workers: bool = true;
 
     /// Milliseconds before a request is given up with 503.
     "request_timeout_ms" request_timeout_ms: u64 = limits::OPERATION_TIMEOUT_MS;

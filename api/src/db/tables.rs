@@ -101,6 +101,7 @@ fn listed() -> Vec<Table> {
         table::<entity::metric_series::Entity>(&[]),
         table::<entity::analytics_dimension::Entity>(&[]),
         table::<entity::snapshot::Entity>(&[]),
+        table::<entity::job::Entity>(&[]),
         table::<entity::outbox::Entity>(&[]),
         table::<entity::epoch::Entity>(&[]),
         table::<entity::idempotency_key::Entity>(&[]),

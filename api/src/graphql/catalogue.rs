@@ -7,7 +7,7 @@ use crate::record::Record;
 use crate::record::change::mutation::WriteKind;
 use crate::record::change::verb::Verb;
 use crate::record::operation::ReadKind;
-use crate::{analytics, crm, goals, identity};
+use crate::{analytics, crm, goals, identity, jobs};
 
 /// What a root field of the engine stands for.
 #[derive(Clone, Copy)]
@@ -55,6 +55,7 @@ fn build() -> Catalogue {
     let mut records = crm::records();
     records.extend(goals::records());
     records.extend(analytics::records());
+    records.extend(jobs::records());
     records.extend(identity::records());
     let mut reads = HashMap::new();
     let mut writes = HashMap::new();

@@ -19,6 +19,7 @@ use super::registered::{RegisteredMutation, RegisteredQuery};
 use crate::analytics::event::graphql::EventMutation;
 use crate::analytics::event::quarantine::graphql::QuarantineMutation;
 use crate::analytics::event::schema::graphql::EventSchemaMutation;
+use crate::analytics::rollup::graphql::SnapshotMutation;
 use crate::analytics::series::graphql::MetricSubscription;
 use crate::identity::account::graphql::AccountMutation;
 use crate::identity::api_key::graphql::{ApiKeyMutation, ApiKeyQuery};
@@ -34,6 +35,7 @@ use crate::identity::role::graphql::{RoleMutation, RoleQuery};
 use crate::identity::session::graphql::{SessionMutation, SessionQuery};
 use crate::identity::single_sign_on::graphql::{SignInMutation, SignInQuery};
 use crate::identity::tenant::graphql::{TenantMutation, TenantQuery};
+use crate::jobs::graphql::JobMutation;
 use crate::record::schema;
 
 #[derive(MergedObject, Default)]
@@ -68,6 +70,8 @@ pub(crate) struct Mutation(
     EventMutation,
     QuarantineMutation,
     EventSchemaMutation,
+    SnapshotMutation,
+    JobMutation,
 );
 
 #[derive(MergedSubscription, Default)]

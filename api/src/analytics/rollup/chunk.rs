@@ -67,6 +67,11 @@ impl Chunk {
     pub(super) fn at(&self, offset: i64) -> DateTime<Utc> {
         self.starts_at + TimeDelta::seconds(offset)
     }
+
+    /// The bucket at an offset.
+    pub(super) fn place(&self, offset: i64) -> Place {
+        Place { series_id: self.series_id, grain: self.grain, starts_at: self.at(offset) }
+    }
 }
 
 /// The buckets of a row by their offsets, each as its text: `0 c|12;3600 c|7`.
@@ -123,6 +128,17 @@ impl<'t> Packed<'t> {
         }
         self.0.insert(offset, Text::Written(state.to_text()));
         Ok(())
+    }
+
+    /// Takes buckets away.
+    pub(super) fn clear(&mut self, is_meant: impl Fn(i64) -> bool) {
+        self.0.retain(|offset, _| !is_meant(*offset));
+    }
+
+    /// How many events are in it; what cannot be read has none.
+    pub(super) fn events(&self) -> i64 {
+        let events = |text: &Text<'_>| state_of(text.as_str()).map_or(0, |state| state.events());
+        self.0.values().map(events).sum()
     }
 
     pub(super) fn to_text(&self) -> String {

@@ -1,7 +1,7 @@
 //! Events into states by bucket: pure, and the same whatever the order. An event counts in all the
 //! metrics that it feeds, or in none: what cannot be folded is told apart.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -81,6 +81,18 @@ impl Feeds {
             }
         }
         Self(feeds)
+    }
+
+    /// The types of events that feed something.
+    pub fn event_types(&self) -> Vec<String> {
+        self.0.keys().cloned().collect()
+    }
+
+    /// What the metrics are kept by that are fed.
+    pub fn keys(&self) -> Vec<&str> {
+        let keys: BTreeSet<&str> =
+            self.0.values().flatten().map(|feed| &*feed.folded.key).collect();
+        keys.into_iter().collect()
     }
 }
 

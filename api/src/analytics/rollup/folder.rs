@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::fold::{Cut, Feeds, Place, Series, fold};
+use super::fold::{Cut, Feeds, Logged, Place, Series, fold};
 use super::history;
 use super::state::State;
 use super::store::{self, Batch};
@@ -160,8 +160,7 @@ async fn next_batches(
     Ok(taken)
 }
 
-/// Folds the events of batches and adds what came out. What the database refuses is halved until the
-/// events are found that it refuses, and the others are folded.
+/// Folds the events of batches, and notes those that cannot be folded.
 async fn write(
     conn: &Conn,
     system: &SystemHandle,
@@ -178,21 +177,37 @@ async fn write(
         )));
     }
     let feeds = feeds_of(conn, system).await?;
+    let (folded, failed) = fold_by_halves(conn, system, (&events, &feeds, cut), now).await?;
+    if !failed.is_empty() {
+        tracing::warn!(events = failed.len(), "events could not be folded");
+    }
+    store::put_failures(conn, system, &failed, now).await?;
+    Ok(folded)
+}
+
+/// Folds events and adds what came out. What the database refuses is halved until the events are found
+/// that it refuses, and the others are folded. How many were, and the others with what is wrong.
+pub(super) async fn fold_by_halves(
+    conn: &Conn,
+    permit: &impl Permit,
+    (events, feeds, cut): (&[Logged], &Feeds, Cut),
+    now: DateTime<Utc>,
+) -> Result<(i64, Vec<(Uuid, String)>)> {
     let mut failed = Vec::new();
     let mut folded = 0;
-    let mut parts = vec![events.as_slice()];
+    let mut parts = vec![events];
     while let Some(part) = parts.pop() {
-        conn.savepoint(system).await?;
-        let folds = fold(part, &feeds, cut);
-        match put(conn, system, folds.series, folds.buckets, now).await {
+        conn.savepoint(permit).await?;
+        let folds = fold(part, feeds, cut);
+        match put(conn, permit, folds.series, folds.buckets, now).await {
             Ok(()) => {
-                conn.keep_savepoint(system).await?;
+                conn.keep_savepoint(permit).await?;
                 folded += folds.events;
                 failed.extend(folds.failed);
             }
             Err(error) if error.code() == Code::Unavailable => return Err(error),
             Err(error) => {
-                conn.undo_savepoint(system).await?;
+                conn.undo_savepoint(permit).await?;
                 match part {
                     [] => return Err(error),
                     [alone] => failed.push((alone.id, error.to_string())),
@@ -204,22 +219,18 @@ async fn write(
             }
         }
     }
-    if !failed.is_empty() {
-        tracing::warn!(events = failed.len(), "events could not be folded");
-    }
-    store::put_failures(conn, system, &failed, now).await?;
-    Ok(folded)
+    Ok((folded, failed))
 }
 
 pub(super) async fn put(
     conn: &Conn,
-    system: &SystemHandle,
+    permit: &impl Permit,
     series: BTreeMap<Uuid, Series>,
     buckets: BTreeMap<Place, State>,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    store::put_series(conn, system, &series, now).await?;
-    store::add(conn, system, buckets, now).await
+    store::put_series(conn, permit, &series, now).await?;
+    store::add(conn, permit, buckets, now).await
 }
 
 /// Removes minutes that are older than they are kept, some at a time; how many.

@@ -7,14 +7,21 @@
 //!
 //! Not here: what a metric is (`metric/`), and questions (`series/`).
 
+pub mod auditor;
 mod chunk;
 pub mod fold;
 pub mod folder;
 pub mod grain;
+pub mod graphql;
 mod history;
+pub mod job;
+mod recount;
+mod retry;
+mod service;
 pub mod state;
 mod store;
 pub mod verify;
+mod window;
 
 pub use store::{
     Behind, Snapshots, Stretch, behind, day_zone, forget, progress, series_of, snapshots_of,

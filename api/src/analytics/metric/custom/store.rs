@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::definition::{Definition, RATIO};
 use crate::access::Permit;
+use crate::analytics::metric::catalogue::METRICS;
 use crate::analytics::metric::{Catalogue, Metric};
 use crate::db::{Conn, Row, Statement, Value};
 use crate::error::Result;
@@ -66,6 +67,14 @@ pub async fn catalogue_of(conn: &Conn, permit: &impl Permit) -> Result<Catalogue
         }
     }
     Ok(catalogue)
+}
+
+/// What the series of all metrics are kept by, also of those that are being counted.
+pub async fn keys_of(conn: &Conn, permit: &impl Permit) -> Result<Vec<String>> {
+    let own = definitions(conn, permit).await?;
+    let own = own.into_iter().map(|(definition, _)| definition.id.to_string());
+    let common = METRICS.iter().filter_map(|metric| metric.folded());
+    Ok(common.map(|folded| folded.key.to_string()).chain(own).collect())
 }
 
 /// Metrics whose history is not counted yet.

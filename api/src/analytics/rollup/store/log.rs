@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::access::{Permit, SystemHandle};
 use crate::analytics::rollup::fold::Logged;
-use crate::db::{Conn, List, Lists, Row, Statement, Value};
+use crate::db::{Conn, Row, Statement, Value};
 use crate::error::{Error, Result};
 use crate::events::Lane;
 use crate::limits;
@@ -79,15 +79,19 @@ pub(in crate::analytics::rollup) async fn take_head(
     row.map(|row| head_of(&row)).transpose()
 }
 
-/// Waits until nobody folds the tenant's events, and keeps it so until the transaction ends.
-pub(super) async fn hold_head(conn: &Conn, permit: &impl Permit) -> Result<()> {
+/// Waits until nobody folds the tenant's events, and keeps it so until the transaction ends. None
+/// where none was ever folded.
+pub(in crate::analytics::rollup) async fn hold_head(
+    conn: &Conn,
+    permit: &impl Permit,
+) -> Result<Option<Head>> {
     let sql = format!(
-        "SELECT id FROM fold_heads WHERE tenant_id = {} AND id = '{HEAD}'{}",
+        "SELECT time_zone FROM fold_heads WHERE tenant_id = {} AND id = '{HEAD}'{}",
         conn.dialect().placeholder(1),
         conn.dialect().for_update()
     );
     let statement = Statement::new(sql, vec![Value::Id(permit.tenant_id())]);
-    conn.rows(permit, &statement).await.map(drop)
+    conn.row(permit, &statement).await?.map(|row| head_of(&row)).transpose()
 }
 
 fn head_of(row: &Row) -> Result<Head> {
@@ -150,9 +154,9 @@ pub(in crate::analytics::rollup) async fn waiting(
     rows.iter().map(batch).collect()
 }
 
-const EVENT: &str = "id, event_type, occurred_at, payload, dimensions";
+pub(super) const EVENT: &str = "id, event_type, occurred_at, payload, dimensions";
 
-fn logged(row: &Row) -> Result<Logged> {
+pub(super) fn logged(row: &Row) -> Result<Logged> {
     Ok(Logged {
         id: row.required_id(0)?,
         event_type: row.text(1)?.unwrap_or_default(),
@@ -268,30 +272,6 @@ pub async fn behind(
     let rows = conn.rows(permit, &Statement::new(sql, values)).await?;
     let read = |row: &Row| Ok(Behind { event: logged(row)?, resource: row.text(5)? });
     rows.iter().map(read).collect()
-}
-
-/// Notes the events that could not be folded.
-pub(in crate::analytics::rollup) async fn put_failures(
-    conn: &Conn,
-    permit: &impl Permit,
-    failed: &[(Uuid, String)],
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let lists = Lists {
-        table: "event_failures",
-        columns: vec![
-            ("tenant_id", List::Same(Value::Id(permit.tenant_id()))),
-            ("id", List::Ids(failed.iter().map(|(id, _)| *id).collect())),
-            ("state", List::Same("failed".into())),
-            ("attempts", List::Same(Value::Int(1))),
-            ("error", List::Texts(failed.iter().map(|(_, why)| why.clone()).collect())),
-            ("created_at", List::Same(Value::Instant(now))),
-            ("updated_at", List::Same(Value::Instant(now))),
-        ],
-        then: "ON CONFLICT (tenant_id, id) DO UPDATE SET attempts = event_failures.attempts + 1, \
-               error = excluded.error, updated_at = excluded.updated_at",
-    };
-    conn.insert_lists(permit, lists).await.map(drop)
 }
 
 /// Marks batches as folded; all of them waited, or somebody folded one meanwhile.

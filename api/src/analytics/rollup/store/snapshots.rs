@@ -81,34 +81,50 @@ pub(in crate::analytics::rollup) async fn add(
         states.push((chunk.offset(place.starts_at), state));
     }
     let there = texts_of(conn, permit, chunks.keys().copied().collect()).await?;
-    let mut ids = Vec::with_capacity(chunks.len());
-    let (mut series, mut grains, mut starts) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut events, mut texts) = (Vec::new(), Vec::new());
+    let mut rows = Vec::with_capacity(chunks.len());
     for (id, (chunk, states)) in chunks {
         let kept = there.get(&id);
-        let mut count = kept.map_or(0, |(events, _)| *events);
+        let mut events = kept.map_or(0, |(events, _)| *events);
         let mut packed = Packed::read(kept.map_or("", |(_, text)| text))?;
         for (offset, state) in states {
-            count += state.events();
+            events += state.events();
             packed.add(offset, state)?;
         }
-        ids.push(id);
-        series.push(chunk.series_id);
-        grains.push(chunk.grain.as_str().to_owned());
-        starts.push(chunk.starts_at);
-        events.push(count);
-        texts.push(packed.to_text());
+        rows.push(Kept { id, chunk, events, text: packed.to_text() });
     }
+    put_rows(conn, permit, rows, now).await
+}
+
+/// A row as it is kept.
+#[derive(Debug)]
+pub(in crate::analytics::rollup) struct Kept {
+    pub(in crate::analytics::rollup) id: Uuid,
+    pub(in crate::analytics::rollup) chunk: Chunk,
+    pub(in crate::analytics::rollup) events: i64,
+    pub(in crate::analytics::rollup) text: String,
+}
+
+/// Writes rows, in place of those that are there.
+pub(super) async fn put_rows(
+    conn: &Conn,
+    permit: &impl Permit,
+    rows: Vec<Kept>,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let ids = |of: fn(&Kept) -> Uuid| List::Ids(rows.iter().map(of).collect());
     let lists = Lists {
         table: "snapshots",
         columns: vec![
             ("tenant_id", List::Same(Value::Id(permit.tenant_id()))),
-            ("id", List::Ids(ids)),
-            ("series_id", List::Ids(series)),
-            ("grain", List::Texts(grains)),
-            ("starts_at", List::Instants(starts)),
-            ("events", List::Ints(events)),
-            ("buckets", List::Texts(texts)),
+            ("id", ids(|row| row.id)),
+            ("series_id", ids(|row| row.chunk.series_id)),
+            (
+                "grain",
+                List::Texts(rows.iter().map(|row| row.chunk.grain.as_str().to_owned()).collect()),
+            ),
+            ("starts_at", List::Instants(rows.iter().map(|row| row.chunk.starts_at).collect())),
+            ("events", List::Ints(rows.iter().map(|row| row.events).collect())),
+            ("buckets", List::Texts(rows.into_iter().map(|row| row.text).collect())),
             ("revision", List::Same(Value::Int(1))),
             ("updated_at", List::Same(Value::Instant(now))),
         ],
@@ -197,48 +213,9 @@ pub async fn snapshots_of(
 }
 
 /// The row's place, from its first two columns.
-fn chunk_of(row: &Row, grain: Grain) -> Result<Chunk> {
+pub(super) fn chunk_of(row: &Row, grain: Grain) -> Result<Chunk> {
     let starts_at = row.instant(1)?.ok_or_else(|| Error::internal("a snapshot without time"))?;
     Ok(Chunk { series_id: row.required_id(0)?, grain, starts_at })
-}
-
-/// What there is of a tenant but minutes, which do not last.
-#[derive(Debug, Default)]
-pub(in crate::analytics::rollup) struct Kept {
-    pub(in crate::analytics::rollup) buckets: HashMap<Place, String>,
-    /// The first bucket of each row whose number of events is not that of its buckets.
-    pub(in crate::analytics::rollup) miscounted: Vec<Place>,
-}
-
-pub(in crate::analytics::rollup) async fn all_buckets(
-    conn: &Conn,
-    permit: &impl Permit,
-) -> Result<Kept> {
-    let sql = format!(
-        "SELECT series_id, starts_at, buckets, grain, events FROM snapshots WHERE tenant_id = {} \
-         AND grain <> 'minute'",
-        conn.dialect().placeholder(1)
-    );
-    let values = vec![Value::Id(permit.tenant_id())];
-    let mut kept = Kept::default();
-    for row in conn.rows(permit, &Statement::new(sql, values)).await? {
-        let name = row.text(3)?.unwrap_or_default();
-        let grain = Grain::parse(&name).ok_or_else(|| Error::internal("a snapshot of no grain"))?;
-        let chunk = chunk_of(&row, grain)?;
-        let mut events = 0;
-        for entry in chunk::entries(&row.text(2)?.unwrap_or_default()) {
-            let (offset, text) = entry?;
-            // What cannot be read is told by the comparison of the texts.
-            events += chunk::state_of(text).map_or(0, |state| state.events());
-            let place = Place { series_id: chunk.series_id, grain, starts_at: chunk.at(offset) };
-            kept.buckets.insert(place, text.to_owned());
-        }
-        if row.int(4)? != Some(events) {
-            let starts_at = chunk.starts_at;
-            kept.miscounted.push(Place { series_id: chunk.series_id, grain, starts_at });
-        }
-    }
-    Ok(kept)
 }
 
 /// Forgets the series of metrics, by their keys. Waits for whoever folds: what is being folded into

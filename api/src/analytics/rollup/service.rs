@@ -1,0 +1,91 @@
+//! Asking for a recount or a comparison: by whom, of what, and when.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::job::Arguments;
+use crate::access::{Action, Resource, RowRule, Writer};
+use crate::analytics::metric::custom;
+use crate::audit::{self, Entry};
+use crate::ctx::Ctx;
+use crate::error::{Error, Result, say};
+use crate::limits;
+use crate::queue::{self, Queued};
+
+/// Queues a job of this folder; its id.
+///
+/// # Errors
+///
+/// `FORBIDDEN` without the right to update all of analytics, `INVALID` for a span of time that ends
+/// before it begins, `NOT_FOUND` for a metric that is not there, `LIMIT_EXCEEDED` where too many jobs
+/// wait.
+pub(super) async fn ask_for(
+    ctx: &Ctx,
+    kind: &'static str,
+    (asked, off_hours): (Arguments, bool),
+) -> Result<Uuid> {
+    let writer = allowed(ctx)?;
+    check(&asked)?;
+    let conn = ctx.transaction().await?;
+    if let Some(names) = &asked.metrics {
+        let catalogue = custom::catalogue_of(&conn, &writer).await?;
+        if names.iter().any(|name| catalogue.find(name).is_none()) {
+            return Err(Error::not_found("metric"));
+        }
+    }
+    if queue::waiting(&conn, &writer).await? >= limits::JOBS_WAITING_MAX {
+        return Err(too_many());
+    }
+    let arguments = serde_json::to_value(&asked).map_err(Error::internal)?;
+    let queued = Queued {
+        kind,
+        arguments: arguments.clone(),
+        off_hours,
+        requested_by: Some(ctx.actor.user_id),
+    };
+    let id = queue::append(&conn, &writer, &ctx.app.clock, queued).await?;
+    let entry = Entry {
+        action: "job.create".to_owned(),
+        resource: Resource::Analytics.as_str(),
+        resource_id: id,
+        old: None,
+        new: Some(json!({ "kind": kind, "arguments": arguments, "offHours": off_hours })),
+    };
+    audit::append(ctx, &conn, &writer, vec![entry]).await?;
+    conn.commit().await?;
+    Ok(id)
+}
+
+/// Snapshots are the whole tenant's: they are for whoever reaches all rows.
+fn allowed(ctx: &Ctx) -> Result<Writer> {
+    let writer = ctx.writer(Action::Update, Resource::Analytics)?;
+    if *writer.rows() == RowRule::All {
+        return Ok(writer);
+    }
+    Err(Error::forbidden(say(
+        "snapshots are the whole tenant's: your role reaches a part of its rows",
+        "os snapshots são da conta toda: seu papel alcança só uma parte das linhas",
+    )))
+}
+
+fn check(asked: &Arguments) -> Result<()> {
+    match (asked.from, asked.to) {
+        (Some(from), Some(to)) if from >= to => Err(Error::invalid_field(
+            "to",
+            say("ends before it begins", "termina antes de começar"),
+        )),
+        (Some(_), None) | (None, Some(_)) => Err(Error::invalid_field(
+            "to",
+            say("give both from and to, or neither", "informe from e to, ou nenhum"),
+        )),
+        (Some(_), Some(_)) | (None, None) => Ok(()),
+    }
+}
+
+fn too_many() -> Error {
+    let max = limits::JOBS_WAITING_MAX;
+    Error::limit(say(
+        format!("a tenant has {max} jobs that wait or run at most"),
+        format!("uma conta tem no máximo {max} tarefas em espera ou em execução"),
+    ))
+}
