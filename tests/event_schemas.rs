@@ -20,7 +20,7 @@ const PUT: &str = "mutation($type: String!, $version: Int!, $schema: JSON!) {
         id module eventType schemaVersion isNew documentation } }";
 const INGEST: &str = "mutation($events: [EventInput!]!) {
     eventsIngest(events: $events) { results { status reason } } }";
-const LIST: &str = "{ eventSchemas(orderBy: [{ field: SCHEMA_VERSION }]) { totalCount nodes {
+const LIST: &str = "{ eventSchemas { totalCount nodes {
     id module eventType schemaVersion schema createdBy documentation } } }";
 
 fn upload(version: i64, schema: &Json) -> Json {

@@ -25,9 +25,9 @@ fn declaration() -> Record {
         .field(field(Column::Id, Kind::Id).filter().read_only())
         .field(field(Column::CreatedAt, Kind::Instant).filter().sort().group().read_only())
         .field(field(Column::CreatedBy, Kind::Id).filter().read_only().about("Who uploaded it."))
-        .field(field(Column::Module, Kind::Code).filter().sort().group().read_only())
-        .field(field(Column::EventType, Kind::Code).filter().sort().group().read_only())
-        .field(field(Column::SchemaVersion, Kind::Int).range(1, 9_999).filter().sort().read_only())
+        .field(field(Column::Module, Kind::Code).filter().group().read_only())
+        .field(field(Column::EventType, Kind::Code).filter().group().read_only())
+        .field(field(Column::SchemaVersion, Kind::Int).range(1, 9_999).filter().read_only())
         .field(
             field(Column::Schema, Kind::Json)
                 .read_only()
