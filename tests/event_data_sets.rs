@@ -207,7 +207,8 @@ both_databases! {
         assert_eq!(snapshots(&app).await, before);
         let report = verify::verify(&app.app, app.alpha.id).await.unwrap();
         assert_eq!(report.findings, Vec::<String>::new());
-        assert!(report.events >= 21_348, "{report:?}");
+        // Those of the three types that numbers are made of.
+        assert!(report.events >= 13_739, "{report:?}");
         assert!(app.series(&app.beta.admin.key, r#"metrics: ["tickets_created"], fill: false,
             from: "2010-01-01T00:00:00Z", granularity: MONTHLY"#).await.as_array().unwrap().is_empty());
     }

@@ -104,7 +104,7 @@ both_databases! {
     }
 
     async fn what_failed_is_the_tenants_own(app: TestApp) {
-        let bad = event("1", "ticket.resolved", "2026-03-10T11:00:00Z", json!({ "payload": { "handleSec": "soon" } }));
+        let bad = event("1", "ticket.resolved", "2026-03-10T11:00:00Z", json!({ "payload": { "handleSec": 1e30 } }));
         app.ingest(&app.alpha.admin.key, &json!([bad])).await;
         app.fold().await;
         let failed = events(&app, "failed").await;

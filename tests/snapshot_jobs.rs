@@ -81,7 +81,7 @@ async fn some_history(app: &TestApp) {
         app.fold().await;
     }
     let at = "2026-03-10T11:07:00Z";
-    let bad = event("bad", "ticket.resolved", at, json!({ "payload": { "handleSec": "soon" } }));
+    let bad = event("bad", "ticket.resolved", at, json!({ "payload": { "handleSec": 1e30 } }));
     app.ingest(
         key,
         &json!([

@@ -25,6 +25,7 @@ both_databases! {
                         "cnpj" => json!("11.222.333/0001-81"),
                         "email" => json!("Pessoa@Exemplo.com"),
                         "validFrom" => json!("2026-03-01T00:00:00Z"),
+                        "name" => json!("chave_1"),
                         _ => json!("chave-1"),
                     };
                 }
@@ -62,7 +63,9 @@ both_databases! {
                 app.done(key, &delete, json!({ "id": anew["id"] }), "{ id }").await;
             }
             let none = app.least(&app.alpha, record.name).await;
-            if record.name != "PipelineStage" {
+            // What is created with the least may have a key already.
+            let mut keys = record.changes.natural_keys.iter();
+            if !keys.any(|key| key.iter().all(|name| none.get(*name).is_some())) {
                 let refused = app.refusal(key, &upsert, json!({ "input": none })).await;
                 assert_eq!(refused, at("INVALID", "input"), "{}", record.name);
             }

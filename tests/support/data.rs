@@ -204,6 +204,9 @@ fn random_row(
             "value" if record.table == "analytics_dimensions" => {
                 Value::Text(format!("value-{number}"))
             }
+            "done" | "attempts" | "attempts_max" if record.table == "jobs" => {
+                Value::Int(i64::try_from(number % 5).unwrap() + 1)
+            }
             "is_won" | "is_lost" => Value::Bool(false),
             // Any will do: batches are not looked up.
             "batch_id" => Value::Id(tenant.id),
@@ -222,6 +225,9 @@ fn random_row(
     }
     if record.table == "events" {
         row.insert("payload".to_owned(), Value::Json(json!({})));
+    }
+    if record.table == "jobs" {
+        row.insert("updated_at".to_owned(), Value::Instant(random_instant(random)));
     }
     if !record.searched.is_empty() {
         let parts: Vec<&str> = searched.iter().map(String::as_str).collect();

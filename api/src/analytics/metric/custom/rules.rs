@@ -23,6 +23,9 @@ type Boxed<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 /// its history is counted.
 pub(super) fn check<'a>(ctx: &'a Ctx, conn: &'a Conn, changes: &'a mut [RowChange]) -> Boxed<'a> {
     Box::pin(async move {
+        if changes.iter().all(|change| change.old.is_some()) {
+            return Ok(());
+        }
         let reader = ctx.reader(Resource::Analytics)?;
         let known = store::definitions(conn, &reader).await?;
         let mut count = known.len();
