@@ -2,8 +2,8 @@
 //! metrics cannot take stays out of the log, and so does what a schema says is personal.
 //!
 //! Known are the types that every tenant has ([`starter`]), in their first version, and those that a
-//! tenant uploads, in as many versions as it likes ([`service`]). A version is never changed, and each
-//! takes whatever the one before it takes ([`compatibility`]). A type or version that is not known is
+//! tenant uploads, in as many versions as it likes (`service`). A version is never changed, and each
+//! takes whatever the one before it takes (`compatibility`). A type or version that is not known is
 //! let in or kept apart by the tenant's setting.
 
 mod compatibility;
