@@ -1,7 +1,6 @@
 //! Metrics of a tenant's own: declared over the API, counted from the beginning of the log, asked for
 //! like all others, and gone without a rest.
 
-use pulso::analytics::rollup::verify;
 use serde_json::{Value as Json, json};
 
 use crate::support::ingesting::event;
@@ -22,11 +21,6 @@ fn refunds() -> Json {
     json!({ "name": "refunds", "label": "Refunds", "unit": "BRL", "aggregation": "SUM", "scale": 2,
         "sources": [{ "eventType": "order.refunded", "only": { "field": "kind", "is": "full" } }],
         "valueField": "amount", "dimensions": ["store"] })
-}
-
-async fn agrees(app: &TestApp) {
-    let report = verify::verify(&app.app, app.alpha.id).await.unwrap();
-    assert_eq!(report.findings, Vec::<String>::new());
 }
 
 const DAYS: &str = r#"from: "2026-03-09T03:00:00Z", to: "2026-03-11T03:00:00Z""#;
@@ -64,7 +58,7 @@ both_databases! {
         app.ingest(key, &json!([refund("4", "2026-03-10T10:00:00Z", 4), refund("5", "2026-03-09T12:00:00Z", "0.75")])).await;
         app.fold().await;
         assert_eq!(values(&app, "refunds").await, [json!(11.0), json!(7.0)]);
-        agrees(&app).await;
+        app.snapshots_agree().await;
 
         let catalogue = app.graphql(key, "{ metrics { nodes { name label unit aggregation eventTypes valueField dimensions } } }", json!({})).await;
         let metrics = catalogue["data"]["metrics"]["nodes"].as_array().unwrap();
@@ -91,7 +85,7 @@ both_databases! {
         assert_eq!(values(&app, "refunds").await[1], json!(2.0));
         // The metrics that everybody has count both.
         assert_eq!(values(&app, "tickets_created").await[1], json!(2.0));
-        agrees(&app).await;
+        app.snapshots_agree().await;
     }
 
     async fn ratios_are_made_of_metrics(app: TestApp) {
@@ -128,7 +122,7 @@ both_databases! {
         let delete = format!("mutation {{ customMetricDelete(id: \"{id}\") {{ id }} }}");
         let gone = app.graphql(key, &delete, json!({})).await;
         assert!(gone.get("errors").is_none(), "{gone:#}");
-        agrees(&app).await;
+        app.snapshots_agree().await;
         let sql = "SELECT CAST(count(*) AS text) FROM snapshots WHERE tenant_id = ?";
         let rows = app.read_sql(&app.alpha, sql, Vec::new()).await;
         assert_eq!(rows[0].text(0).unwrap().as_deref(), Some("0"));
@@ -144,7 +138,7 @@ both_databases! {
         assert_eq!(state["data"]["customMetric"]["state"], "COUNTING");
         app.fold().await;
         assert_eq!(values(&app, "refunds").await[1], json!(35.0));
-        agrees(&app).await;
+        app.snapshots_agree().await;
     }
 
     async fn what_is_no_metric_is_refused(app: TestApp) {

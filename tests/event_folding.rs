@@ -18,15 +18,6 @@ async fn one(app: &TestApp, sql: &str) -> Json {
     row.text(0).unwrap().map_or(Json::Null, Json::String)
 }
 
-async fn change(app: &TestApp, sql: &str) {
-    let conn = app.app.db.transaction().await.unwrap();
-    let system = SystemHandle::for_tenant(app.alpha.id);
-    let sql = sql.replace('?', &conn.dialect().placeholder(1));
-    let statement = Statement::new(sql, vec![Value::Id(app.alpha.id)]);
-    assert!(conn.execute(&system, &statement).await.unwrap() > 0);
-    conn.commit().await.unwrap();
-}
-
 fn resolved(id: &str, at: &str, seconds: impl Into<Json>) -> Json {
     event(
         id,
@@ -35,12 +26,6 @@ fn resolved(id: &str, at: &str, seconds: impl Into<Json>) -> Json {
         json!({ "payload": { "handleSec": seconds.into(), "agentId": "a" },
         "dimensions": { "channel": "whatsapp" } }),
     )
-}
-
-async fn agrees(app: &TestApp) -> verify::Report {
-    let report = verify::verify(&app.app, app.alpha.id).await.unwrap();
-    assert_eq!(report.findings, Vec::<String>::new());
-    report
 }
 
 both_databases! {
@@ -59,7 +44,7 @@ both_databases! {
         assert_eq!(error, "payload.handleSec is no number in range");
         let state = one(&app, "SELECT min(state) FROM event_batches WHERE tenant_id = ?").await;
         assert_eq!(state, "processed");
-        agrees(&app).await;
+        app.snapshots_agree().await;
     }
 
     async fn late_events_correct_their_buckets(app: TestApp) {
@@ -77,7 +62,7 @@ both_databases! {
         assert_eq!(values, [&json!(1.0), &json!(2.0)]);
         let revision = one(&app, "SELECT CAST(max(revision) AS text) FROM snapshots WHERE tenant_id = ?").await;
         assert_eq!(revision, "2");
-        agrees(&app).await;
+        app.snapshots_agree().await;
     }
 
     async fn two_who_fold_at_once_count_nothing_twice(app: TestApp) {
@@ -95,7 +80,7 @@ both_databases! {
         let rows = app.series(key, r#"metrics: ["tickets_resolved"], from: "2026-03-10T03:00:00Z""#).await;
         assert_eq!(rows[0]["value"], 500.0);
         assert!(folded >= 500, "{folded}");
-        let report = agrees(&app).await;
+        let report = app.snapshots_agree().await;
         assert!(report.events >= 500, "{report:?}");
         assert_eq!(app.fold().await, 0);
     }
@@ -106,12 +91,12 @@ both_databases! {
             resolved("2", "2026-03-09T11:00:00Z", 20)]);
         app.ingest(key, &events).await;
         app.fold().await;
-        let whole = agrees(&app).await;
+        let whole = app.snapshots_agree().await;
         assert!(whole.buckets > 0, "{whole:?}");
         // Events that wait are no difference.
         app.ingest(key, &json!([resolved("3", "2026-03-10T11:00:00Z", 10)])).await;
-        agrees(&app).await;
-        change(&app, "UPDATE snapshots SET buckets = replace(buckets, 'c|1', 'c|7') WHERE tenant_id = ? AND grain = 'hour' \
+        app.snapshots_agree().await;
+        app.tamper_with("UPDATE snapshots SET buckets = replace(buckets, 'c|1', 'c|7') WHERE tenant_id = ? AND grain = 'hour' \
             AND buckets LIKE '% c|1' AND starts_at = (SELECT max(starts_at) FROM snapshots WHERE grain = 'hour')").await;
         let report = verify::verify(&app.app, app.alpha.id).await.unwrap();
         assert!(report.wrong > 0 && report.findings[0].starts_with("hour"), "{report:?}");
@@ -124,7 +109,7 @@ both_databases! {
         app.fold().await;
         app.ingest(key, &json!([resolved("1", "2026-03-10T11:00:00Z", 10),
             resolved("2", "2026-03-10T11:00:00Z", 10)])).await;
-        change(&app, "DELETE FROM events WHERE tenant_id = ? AND id = (SELECT event_id FROM event_ids WHERE id = '1')").await;
+        app.tamper_with("DELETE FROM events WHERE tenant_id = ? AND id = (SELECT event_id FROM event_ids WHERE id = '1')").await;
         assert!(folder::fold_all(&app.app).await.is_err());
         let error = one(&app, "SELECT max(error) FROM event_batches WHERE tenant_id = ?").await;
         assert!(error.as_str().unwrap().contains("batches say 2 events, and the log has 1"), "{error}");
@@ -141,7 +126,7 @@ both_databases! {
             resolved("3", "2026-03-10T11:00:00Z", 1e30)]);
         app.ingest(key, &events).await;
         app.fold().await;
-        let before = agrees(&app).await;
+        let before = app.snapshots_agree().await;
         let db = app.database.db.migration_connection();
         let names: Vec<&str> = migration::steps().iter().map(|step| step.name).collect();
         let later = names.iter().skip_while(|name| !name.ends_with("snapshot_rows")).count();
@@ -149,7 +134,7 @@ both_databases! {
         migrate::up(&db).await.unwrap();
         assert_eq!(one(&app, "SELECT CAST(count(*) AS text) FROM snapshots WHERE tenant_id = ?").await, "0");
         app.fold().await;
-        assert_eq!(agrees(&app).await, before);
+        assert_eq!(app.snapshots_agree().await, before);
         let failed = one(&app, "SELECT CAST(count(*) AS text) FROM event_failures WHERE tenant_id = ?").await;
         assert_eq!(failed, "1");
     }
@@ -169,6 +154,6 @@ both_databases! {
         assert_eq!(one(&app, minutes).await, "0");
         let rows = app.series(key, r#"metrics: ["tickets_resolved"], from: "2026-03-10T03:00:00Z", to: "2026-03-11T03:00:00Z""#).await;
         assert_eq!(rows[0]["value"], 2.0);
-        agrees(&app).await;
+        app.snapshots_agree().await;
     }
 }

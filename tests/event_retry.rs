@@ -1,7 +1,6 @@
 //! Events that cannot be folded: found among all others of their batch, told apart with what is wrong,
 //! and tried again when it is mended.
 
-use pulso::analytics::rollup::verify;
 use pulso::db::Dialect;
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value as Json, json};
@@ -58,11 +57,6 @@ async fn retry(app: &TestApp, arguments: &str) -> Json {
     app.data(&app.alpha.admin.key, &query, json!({})).await["eventsRetry"].take()
 }
 
-async fn agrees(app: &TestApp) {
-    let report = verify::verify(&app.app, app.alpha.id).await.unwrap();
-    assert_eq!(report.findings, Vec::<String>::new());
-}
-
 both_databases! {
     async fn what_the_database_refuses_is_found_and_stops_nothing_else(app: TestApp) {
         app.fold().await;
@@ -79,7 +73,7 @@ both_databases! {
         assert_eq!(sources, ["17", "3", "40"]);
         assert!(failed.iter().all(|node| !node["error"].as_str().unwrap().is_empty()));
         assert_eq!(events(&app, "processed").await.len(), 38);
-        agrees(&app).await;
+        app.snapshots_agree().await;
 
         // Tried again while nothing is mended, they stand as they stood.
         let again = retry(&app, r#"filter: { eventType: "ticket.created" }"#).await;
@@ -93,7 +87,7 @@ both_databases! {
         assert_eq!(retry(&app, "filter: {}").await["processed"], 2);
         assert_eq!(counted(&app).await, 41.0);
         assert_eq!(events(&app, "failed").await.len(), 0);
-        agrees(&app).await;
+        app.snapshots_agree().await;
         // Once is enough.
         assert_eq!(retry(&app, "filter: {}").await["processed"], 0);
         let again = format!("mutation {{ eventsRetry(ids: [{one}]) {{ processed }} }}");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use pulso::jobs::worker;
 use serde_json::{Value as Json, json};
 
 use crate::subscriptions::node;
@@ -82,6 +83,33 @@ both_databases! {
         // A bucket begins although nothing happens; what went by is not told again.
         app.app.clock.advance(TimeDelta::minutes(1));
         assert_eq!(heard(&mut client).await, [point("12:01:00", "", 0.0)]);
+    }
+
+    /// Not only folding moves numbers: a recount, and events that are tried again, do too.
+    async fn numbers_that_were_mended_are_told(app: TestApp) {
+        let (address, _serving) = node(&app.app).await;
+        let key = &app.alpha.admin.key;
+        for id in ["1", "2"] {
+            ticket(&app, id, "2026-03-10T11:00:00Z", json!({})).await;
+        }
+        app.tamper_with("UPDATE snapshots SET buckets = replace(buckets, 'c|2', 'c|7') WHERE tenant_id = ?").await;
+        let input = r#"metrics: ["tickets_created"], buckets: 1, granularity: DAILY"#;
+        let mut client = listen(address, key, input).await;
+        assert_eq!(heard(&mut client).await, [point("03:00:00", "", 7.0)]);
+        app.app.clock.advance(TimeDelta::seconds(1));
+        app.data(key, "mutation { snapshotRebuild }", json!({})).await;
+        worker::run_due(&app.app).await.unwrap();
+        assert_eq!(heard(&mut client).await, [point("03:00:00", "", 2.0)]);
+        // One of them is said to have failed: it is folded once more, and counts once more.
+        app.tamper_with(
+            "INSERT INTO event_failures (tenant_id, id, state, attempts, error, created_at, updated_at) \
+            SELECT tenant_id, id, 'failed', 1, 'x', occurred_at, occurred_at FROM events \
+            WHERE tenant_id = ? AND event_type = 'ticket.created' ORDER BY id LIMIT 1",
+        )
+        .await;
+        app.app.clock.advance(TimeDelta::seconds(1));
+        app.data(key, "mutation { eventsRetry(filter: {}) { processed } }", json!({})).await;
+        assert_eq!(heard(&mut client).await, [point("03:00:00", "", 3.0)]);
     }
 
     async fn the_same_over_server_sent_events(app: TestApp) {

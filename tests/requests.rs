@@ -3,7 +3,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use crate::http::{JSON, RESULT, assert_problem, exchange, get, post, query};
 use crate::support::socket::serve;
@@ -42,6 +42,33 @@ both_databases! {
         });
         let refused = many.send().await.unwrap().status();
         assert_eq!(refused, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+
+    /// A document is validated with each set of variables, and for each of its operations.
+    async fn what_was_valid_once_is_not_valid_with_everything(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        let document = "query A($first: Int!) { leads(first: $first) { totalCount } } \
+            query B($id: ID!) { lead(id: $id) { name } }";
+        let ask = async |operation: &str, variables: Json| {
+            let asked = json!({ "query": document, "operationName": operation, "variables": variables });
+            let mut request = post(RESULT, asked.to_string());
+            let bearer = format!("Bearer {key}").parse().unwrap();
+            request.headers_mut().insert(header::AUTHORIZATION, bearer);
+            app.request(request).await.json()
+        };
+        for _ in 0..2 {
+            let good = ask("A", json!({ "first": 3 })).await;
+            assert!(good["errors"].is_null(), "{good}");
+            let wrong = ask("A", json!({ "first": "three" })).await;
+            assert_eq!(wrong["errors"][0]["extensions"]["code"], "GRAPHQL_VALIDATION_FAILED", "{wrong}");
+            let missing = ask("B", json!({ "first": 3 })).await;
+            assert!(missing["errors"].is_array(), "{missing}");
+        }
+        // More sets of variables than are remembered.
+        for first in 1..70 {
+            assert!(ask("A", json!({ "first": first })).await["errors"].is_null());
+        }
+        assert!(ask("A", json!({ "first": 1.5 })).await["errors"].is_array());
     }
 
     async fn browsers_ask_before_they_send_across_origins(app: TestApp) {

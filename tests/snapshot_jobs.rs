@@ -2,7 +2,6 @@
 //! did to them behind the server's back.
 
 use pulso::analytics::rollup::auditor::{self, Audited};
-use pulso::analytics::rollup::verify;
 use pulso::db::Value;
 use pulso::jobs::worker;
 use serde_json::{Value as Json, json};
@@ -29,10 +28,6 @@ fn same(now: &[String], before: &[String]) {
     assert_eq!((difference, now.len()), (None, before.len()));
 }
 
-async fn change(app: &TestApp, sql: &str) {
-    app.write_sql(sql, vec![Value::Id(app.alpha.id)]).await;
-}
-
 /// Asks for a job and has it done: its result.
 async fn done(app: &TestApp, mutation: &str) -> Json {
     let key = &app.alpha.admin.key;
@@ -42,11 +37,6 @@ async fn done(app: &TestApp, mutation: &str) -> Json {
     let mut job = app.data(key, &query, json!({})).await["job"].take();
     assert_eq!(job["state"], "DONE", "{mutation}: {job:#}");
     job["result"].take()
-}
-
-async fn agrees(app: &TestApp) {
-    let report = verify::verify(&app.app, app.alpha.id).await.unwrap();
-    assert_eq!(report.findings, Vec::<String>::new());
 }
 
 fn resolved(id: &str, at: &str, channel: &str, seconds: i64) -> Json {
@@ -104,9 +94,9 @@ both_databases! {
         assert_eq!(events, json!({ "events": 162, "rowsChanged": 0 }));
         same(&snapshots(&app).await, &before);
         // All kinds of wrong.
-        change(&app, "DELETE FROM snapshots WHERE tenant_id = ? AND grain = 'quarter'").await;
-        change(&app, "UPDATE snapshots SET buckets = replace(buckets, '|1', '|2') WHERE tenant_id = ? AND grain = 'day'").await;
-        change(&app, "UPDATE snapshots SET events = events + 1 WHERE tenant_id = ? AND grain = 'hour'").await;
+        app.tamper_with("DELETE FROM snapshots WHERE tenant_id = ? AND grain = 'quarter'").await;
+        app.tamper_with("UPDATE snapshots SET buckets = replace(buckets, '|1', '|2') WHERE tenant_id = ? AND grain = 'day'").await;
+        app.tamper_with("UPDATE snapshots SET events = events + 1 WHERE tenant_id = ? AND grain = 'hour'").await;
         // Minutes that are about to go are nobody's business.
         let minutes = "UPDATE snapshots SET buckets = 'nonsense' WHERE tenant_id = ? AND grain = 'minute' AND starts_at >= ?";
         let yesterday = Value::Instant("2026-03-09T00:00:00Z".parse().unwrap());
@@ -120,15 +110,15 @@ both_databases! {
         assert!(found["findings"].as_array().unwrap().len() <= 20);
         done(&app, "snapshotRebuild").await;
         same(&snapshots(&app).await, &before);
-        agrees(&app).await;
+        app.snapshots_agree().await;
     }
 
     async fn a_recount_of_days_leaves_the_others_alone(app: TestApp) {
         some_history(&app).await;
         let before = snapshots(&app).await;
-        change(&app, "UPDATE snapshots SET buckets = replace(buckets, ' s|', ' s|9'), events = events + 9 \
+        app.tamper_with("UPDATE snapshots SET buckets = replace(buckets, ' s|', ' s|9'), events = events + 9 \
             WHERE tenant_id = ? AND grain <> 'minute'").await;
-        change(&app, "UPDATE snapshots SET buckets = replace(buckets, ' c|', ' c|9'), events = events + 9 \
+        app.tamper_with("UPDATE snapshots SET buckets = replace(buckets, ' c|', ' c|9'), events = events + 9 \
             WHERE tenant_id = ? AND grain <> 'minute'").await;
         // From the afternoon of the fourth to the morning of the fifth: two days of São Paulo.
         let window = r#"from: "2026-03-04T18:00:00Z", to: "2026-03-05T12:00:00Z""#;
@@ -147,7 +137,7 @@ both_databases! {
         assert!(of_rest > 0 && of_rest < of_all, "{of_rest} {of_all}");
         done(&app, r#"snapshotRecalc(from: "2019-01-01T00:00:00Z", to: "2026-03-12T00:00:00Z")"#).await;
         same(&snapshots(&app).await, &before);
-        agrees(&app).await;
+        app.snapshots_agree().await;
     }
 
     async fn events_that_come_during_a_recount_count_once(app: TestApp) {
@@ -166,7 +156,7 @@ both_databases! {
         let (ran, ()) = futures::join!(worker::run_due(&app.app), coming);
         assert_eq!(ran.unwrap() + worker::run_due(&app.app).await.unwrap(), 2);
         app.fold().await;
-        agrees(&app).await;
+        app.snapshots_agree().await;
         let rows = app.series(key, r#"metrics: ["tickets_resolved"], from: "2026-01-01T03:00:00Z", to: "2026-04-01T03:00:00Z", granularity: MONTHLY, fill: false"#).await;
         assert_eq!(rows[0]["value"], 160.0 + 1.0 + 150.0);
     }
@@ -184,11 +174,11 @@ both_databases! {
         };
         let right = rounds(20).await;
         assert!(right.agree > 20 && right.differ == 0, "{right:?}");
-        change(&app, "UPDATE snapshots SET buckets = replace(buckets, '|', '|1') WHERE tenant_id = ? AND grain = 'hour'").await;
+        app.tamper_with("UPDATE snapshots SET buckets = replace(buckets, '|', '|1') WHERE tenant_id = ? AND grain = 'hour'").await;
         assert!(rounds(20).await.differ > 0);
         done(&app, "snapshotRebuild").await;
         assert_eq!(rounds(20).await.differ, 0);
-        change(&app, "DELETE FROM snapshots WHERE tenant_id = ? AND grain <> 'minute'").await;
+        app.tamper_with("DELETE FROM snapshots WHERE tenant_id = ? AND grain <> 'minute'").await;
         assert!(rounds(20).await.differ > 0);
         let metrics = app.get("/metrics").await.text();
         assert!(metrics.contains("pulso_snapshot_audits_total{found=\"differs\"}"), "{metrics}");

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::access::policy::{Decision, decide};
-use crate::access::{Action, Actor, Reader, Resource, Writer};
+use crate::access::{Action, Actor, Reader, Resource, RowRule, Writer};
 use crate::app::App;
 use crate::browser::Browser;
 use crate::db::{Conn, EngineRead};
@@ -99,6 +99,18 @@ impl Ctx {
         }
     }
 
+    /// The right to change what is the whole tenant's and nobody's own, or FORBIDDEN: a row scope that
+    /// leaves rows out is not enough for it.
+    pub fn whole_writer(&self, action: Action, resource: Resource) -> Result<Writer> {
+        let writer = self.writer(action, resource)?;
+        match writer.rows() {
+            RowRule::All => Ok(writer),
+            RowRule::Owners(_) | RowRule::Company(_) | RowRule::Either(..) => {
+                Err(partial(resource))
+            }
+        }
+    }
+
     /// A connection that sees one unchanging state of the database until it is dropped.
     pub async fn snapshot(&self) -> Result<Conn> {
         self.app.db.snapshot().await
@@ -118,6 +130,14 @@ impl Ctx {
     pub async fn transaction(&self) -> Result<Conn> {
         self.app.db.transaction().await
     }
+}
+
+fn partial(resource: Resource) -> Error {
+    let resource = resource.as_str();
+    Error::forbidden(say(
+        format!("this is the whole tenant's: your role reaches a part of its {resource}"),
+        format!("isto é da conta toda: seu papel alcança só uma parte de {resource}"),
+    ))
 }
 
 fn denied(action: Action, resource: Resource) -> Error {

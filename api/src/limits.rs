@@ -83,6 +83,8 @@ pub const WS_PING_EVERY_MS: u64 = 20_000;
 pub const PERSISTED_DOCUMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Parsed documents kept in memory.
 pub const DOCUMENT_CACHE_ENTRIES: u64 = 2_000;
+/// Sets of variables per document that are known to be valid.
+pub const VALIDATIONS_KEPT: usize = 64;
 
 /// Bytes of one JSON value (`metadata`).
 pub const JSON_BYTES_MAX: usize = 64 * 1024;

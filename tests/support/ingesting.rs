@@ -2,7 +2,8 @@
 
 use axum::body::Body;
 use axum::http::{Request, header};
-use pulso::analytics::rollup::folder;
+use pulso::analytics::rollup::{folder, verify};
+use pulso::db::Value;
 use serde_json::{Value as Json, json};
 
 use super::TestApp;
@@ -49,6 +50,25 @@ impl TestApp {
     /// Folds everything that waits.
     pub async fn fold(&self) -> i64 {
         folder::fold_all(&self.app).await.unwrap()
+    }
+
+    /// The snapshots of the first tenant must be what its log adds up to.
+    #[track_caller]
+    pub fn snapshots_agree(&self) -> impl Future<Output = verify::Report> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let report = verify::verify(&self.app, self.alpha.id).await.unwrap();
+            assert_eq!(report.findings, Vec::<String>::new(), "{caller}");
+            report
+        }
+    }
+
+    /// Changes rows behind the server's back: some that belong to the first tenant, `?` in the statement.
+    #[track_caller]
+    pub fn tamper_with(&self, sql: &str) -> impl Future<Output = ()> {
+        let caller = std::panic::Location::caller();
+        let changed = self.write_sql(sql, vec![Value::Id(self.alpha.id)]);
+        async move { assert!(changed.await > 0, "{caller}") }
     }
 
     /// `metricSeries` with these arguments: its rows.

@@ -17,10 +17,10 @@ pub static SIZE: EnumType = EnumType {
     name: "CompanySize",
     about: "Size of a company (porte).",
     values: &[
-        EnumValue { stored: "micro", shown: "MICRO", label_en: "Micro", label_pt: "Micro" },
-        EnumValue { stored: "pequena", shown: "PEQUENA", label_en: "Small", label_pt: "Pequena" },
-        EnumValue { stored: "media", shown: "MEDIA", label_en: "Medium", label_pt: "Média" },
-        EnumValue { stored: "grande", shown: "GRANDE", label_en: "Large", label_pt: "Grande" },
+        EnumValue::of("micro", "MICRO", "Micro", "Micro"),
+        EnumValue::of("pequena", "PEQUENA", "Small", "Pequena"),
+        EnumValue::of("media", "MEDIA", "Medium", "Média"),
+        EnumValue::of("grande", "GRANDE", "Large", "Grande"),
     ],
 };
 

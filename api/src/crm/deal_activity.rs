@@ -15,20 +15,13 @@ pub static KIND: EnumType = EnumType {
     name: "DealActivityKind",
     about: "",
     values: &[
-        EnumValue { stored: "call", shown: "CALL", label_en: "Call", label_pt: "Ligação" },
-        EnumValue {
-            stored: "meeting", shown: "MEETING", label_en: "Meeting", label_pt: "Reunião"
-        },
-        EnumValue { stored: "email", shown: "EMAIL", label_en: "E-mail", label_pt: "E-mail" },
-        EnumValue { stored: "task", shown: "TASK", label_en: "Task", label_pt: "Tarefa" },
-        EnumValue { stored: "note", shown: "NOTE", label_en: "Note", label_pt: "Nota" },
-        EnumValue {
-            stored: "whatsapp",
-            shown: "WHATSAPP",
-            label_en: "WhatsApp",
-            label_pt: "WhatsApp",
-        },
-        EnumValue { stored: "other", shown: "OTHER", label_en: "Other", label_pt: "Outra" },
+        EnumValue::of("call", "CALL", "Call", "Ligação"),
+        EnumValue::of("meeting", "MEETING", "Meeting", "Reunião"),
+        EnumValue::of("email", "EMAIL", "E-mail", "E-mail"),
+        EnumValue::of("task", "TASK", "Task", "Tarefa"),
+        EnumValue::of("note", "NOTE", "Note", "Nota"),
+        EnumValue::of("whatsapp", "WHATSAPP", "WhatsApp", "WhatsApp"),
+        EnumValue::of("other", "OTHER", "Other", "Outra"),
     ],
 };
 

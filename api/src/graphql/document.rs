@@ -10,6 +10,7 @@ use async_graphql::{Pos, Value, Variables};
 use moka::future::Cache;
 use serde_json::{Map, Value as Json};
 
+use super::validated::Passed;
 use super::{Outcome, Refusal, introspection, limits, nul, order};
 use crate::config::Introspection;
 use crate::error::{Error, say};
@@ -34,7 +35,7 @@ impl Documents {
         bound_tokens(query)?;
         let parsed = parse_query(query).map_err(|error| parse_failed(&error))?;
         nul::refuse(query, &parsed)?;
-        let document = Arc::new(Document { parsed });
+        let document = Arc::new(Document { parsed, passed: Passed::default() });
         self.0.insert(query.to_owned(), Arc::clone(&document)).await;
         Ok(document)
     }
@@ -42,6 +43,7 @@ impl Documents {
 
 pub(super) struct Document {
     parsed: ExecutableDocument,
+    pub(super) passed: Passed,
 }
 
 /// One operation of a document.

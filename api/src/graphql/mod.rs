@@ -19,7 +19,9 @@ mod rate_limit;
 mod registered;
 mod respond;
 mod roots;
+mod steps;
 mod subscription;
+mod validated;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,6 +41,7 @@ use document::{Documents, Operation};
 use operation::OperationState;
 use registered::Registered;
 use roots::{Mutation, Query, Subscription};
+use validated::Asked;
 
 pub use crate::ctx::Caller;
 pub use crate::error::graphql::to_field_error as field_error;
@@ -122,7 +125,7 @@ pub struct Graphql {
 impl Graphql {
     pub fn build() -> Result<Self> {
         let schema = Schema::build(Query::default(), Mutation::default(), Subscription::default())
-            .extension(operation::MarkExecuted)
+            .extension(steps::Steps)
             .directive(roots::idempotent)
             .finish();
         let sdl = schema.sdl_with_options(SDLExportOptions::new().include_specified_by());
@@ -191,6 +194,7 @@ impl Graphql {
             return respond::refuse(&refusal, &origin, is_mutation);
         }
         let sees_schema = introspection::is_open(&caller);
+        let asked = Asked::of(&document, request.operation_name.as_deref(), &request.variables);
         let variables = match operation.variables(request.variables) {
             Ok(variables) => variables,
             Err(refusal) => return respond::refuse(&refusal, &origin, is_mutation),
@@ -198,6 +202,7 @@ impl Graphql {
         let mut engine_request = async_graphql::Request::new(query)
             .variables(variables)
             .data(Arc::clone(state))
+            .data(asked)
             .data(caller);
         if let Some(name) = request.operation_name {
             engine_request = engine_request.operation_name(name);

@@ -6,9 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_graphql::extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute};
-use async_graphql::{Context, Response, ServerError, ServerResult};
-use async_trait::async_trait;
+use async_graphql::{Context, ServerError, ServerResult};
 use tokio::sync::OnceCell;
 
 use super::account::Account;
@@ -353,29 +351,5 @@ fn kind_of_read(plans: &[PlannedRoot]) -> EngineRead {
         _ if statements > 1 => EngineRead::Snapshot,
         [PlannedRoot { plan: RootPlan::One(..), .. }] => EngineRead::LookUp,
         _ => EngineRead::Statement,
-    }
-}
-
-/// Notes that an operation passed validation and ran.
-pub(super) struct MarkExecuted;
-
-impl ExtensionFactory for MarkExecuted {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
-    }
-}
-
-#[async_trait]
-impl Extension for MarkExecuted {
-    async fn execute(
-        &self,
-        context: &ExtensionContext<'_>,
-        operation_name: Option<&str>,
-        next: NextExecute<'_>,
-    ) -> Response {
-        if let Ok(state) = context.data::<Arc<OperationState>>() {
-            state.executed.store(true, Ordering::Relaxed);
-        }
-        next.run(context, operation_name).await
     }
 }

@@ -15,18 +15,8 @@ static KIND: EnumType = EnumType {
     name: "ReadKind",
     about: "What a read was logged for.",
     values: &[
-        EnumValue {
-            stored: "personal",
-            shown: "PERSONAL",
-            label_en: "Personal data",
-            label_pt: "Dados pessoais",
-        },
-        EnumValue {
-            stored: "analytics",
-            shown: "ANALYTICS",
-            label_en: "Analytics",
-            label_pt: "Análises",
-        },
+        EnumValue::of("personal", "PERSONAL", "Personal data", "Dados pessoais"),
+        EnumValue::of("analytics", "ANALYTICS", "Analytics", "Análises"),
     ],
 };
 

@@ -10,21 +10,15 @@ use crate::record::declare::{OwnerPath, field};
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Kind, Record, declare};
 
-macro_rules! value {
-    ($stored:literal $shown:literal $label_en:literal $label_pt:literal) => {
-        EnumValue { stored: $stored, shown: $shown, label_en: $label_en, label_pt: $label_pt }
-    };
-}
-
 static STATE: EnumType = EnumType {
     name: "JobState",
     about: "How far a job is.",
     values: &[
-        value!("queued" "QUEUED" "Waiting" "Aguardando"),
-        value!("running" "RUNNING" "Running" "Em execução"),
-        value!("done" "DONE" "Done" "Concluída"),
-        value!("failed" "FAILED" "Failed" "Falhou"),
-        value!("cancelled" "CANCELLED" "Cancelled" "Cancelada"),
+        EnumValue::of("queued", "QUEUED", "Waiting", "Aguardando"),
+        EnumValue::of("running", "RUNNING", "Running", "Em execução"),
+        EnumValue::of("done", "DONE", "Done", "Concluída"),
+        EnumValue::of("failed", "FAILED", "Failed", "Falhou"),
+        EnumValue::of("cancelled", "CANCELLED", "Cancelled", "Cancelada"),
     ],
 };
 

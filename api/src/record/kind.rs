@@ -45,6 +45,17 @@ pub struct EnumValue {
     pub label_pt: &'static str,
 }
 
+impl EnumValue {
+    pub const fn of(
+        stored: &'static str,
+        shown: &'static str,
+        label_en: &'static str,
+        label_pt: &'static str,
+    ) -> Self {
+        Self { stored, shown, label_en, label_pt }
+    }
+}
+
 impl EnumType {
     pub fn shown(&self, stored: &str) -> Option<&'static str> {
         self.values.iter().find(|value| value.stored == stored).map(|value| value.shown)

@@ -16,18 +16,13 @@ pub static NAMING: EnumType = EnumType {
     name: "DimensionNaming",
     about: "Which names of dimensions' values are shown.",
     values: &[
-        EnumValue {
-            stored: "is",
-            shown: "AS_IT_IS",
-            label_en: "As they are called now",
-            label_pt: "Como se chamam agora",
-        },
-        EnumValue {
-            stored: "was",
-            shown: "AS_IT_WAS",
-            label_en: "As they were called at the end of each bucket",
-            label_pt: "Como se chamavam no fim de cada intervalo",
-        },
+        EnumValue::of("is", "AS_IT_IS", "As they are called now", "Como se chamam agora"),
+        EnumValue::of(
+            "was",
+            "AS_IT_WAS",
+            "As they were called at the end of each bucket",
+            "Como se chamavam no fim de cada intervalo",
+        ),
     ],
 };
 

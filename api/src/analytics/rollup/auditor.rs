@@ -14,7 +14,7 @@ use super::chunk;
 use super::fold::{Cut, Feeds, Folds, Place, fold};
 use super::grain::{Grain, next_day};
 use super::recount::minutes_from;
-use super::store;
+use super::store::{self, Stretch};
 use super::window::Span;
 use crate::access::SystemHandle;
 use crate::analytics::metric::custom;
@@ -131,12 +131,10 @@ impl<'a> Audit<'a> {
             u64::try_from(RECENT.num_milliseconds()).map_err(Error::internal)? << doublings;
         let age_ms = i64::try_from(self.app.clock.draw(oldest_ms)).map_err(Error::internal)?;
         let now = self.app.clock.now();
-        let after = (now - TimeDelta::milliseconds(age_ms), Uuid::nil());
-        let types = self.feeds.event_types();
-        let far = now + RECENT;
-        let span = (after, far);
-        let events = store::folded_between(self.conn, self.system, span, (&types, 1)).await?;
-        let folds = fold(&events, &self.feeds, self.cut());
+        let from = Some(now - TimeDelta::milliseconds(age_ms));
+        let log = Stretch::of(self.feeds.event_types()).between(from, now + RECENT);
+        let events = log.at_most(1).next(self.conn, self.system).await?;
+        let folds = fold(events.iter().map(|behind| &behind.event), &self.feeds, self.cut());
         let places: Vec<Place> = folds.buckets.keys().copied().collect();
         let Some(place) = drawn(self.app, &places).copied() else { return Ok(None) };
         let series = folds.series.get(&place.series_id);
@@ -191,10 +189,9 @@ impl<'a> Audit<'a> {
         feeds: &Feeds,
         (from, to): (DateTime<Utc>, DateTime<Utc>),
     ) -> Result<Folds> {
-        let types = feeds.event_types();
-        let span = ((from, Uuid::nil()), to);
-        let most = (&*types, limits::AUDITED_EVENTS);
-        let events = store::folded_between(self.conn, self.system, span, most).await?;
-        Ok(fold(&events, feeds, self.cut()))
+        let log = Stretch::of(feeds.event_types()).between(Some(from), to);
+        let most = usize::try_from(limits::AUDITED_EVENTS).map_err(Error::internal)?;
+        let events = log.at_most(most).next(self.conn, self.system).await?;
+        Ok(fold(events.iter().map(|behind| &behind.event), feeds, self.cut()))
     }
 }

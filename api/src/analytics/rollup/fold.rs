@@ -97,7 +97,7 @@ impl Feeds {
 }
 
 /// Folds events, in any order.
-pub fn fold(events: &[Logged], feeds: &Feeds, cut: Cut) -> Folds {
+pub fn fold<'a>(events: impl IntoIterator<Item = &'a Logged>, feeds: &Feeds, cut: Cut) -> Folds {
     let mut folds = Folds::default();
     for event in events {
         match contributions(event, feeds) {

@@ -9,12 +9,11 @@ use uuid::Uuid;
 
 use super::fold::{Cut, Feeds, Folds, fold};
 use super::folder::{MINUTES_KEPT, put};
-use super::store;
+use super::store::{self, Stretch};
 use crate::access::SystemHandle;
 use crate::analytics::metric::{Metric, custom};
 use crate::db::Conn;
 use crate::error::{Error, Result};
-use crate::limits;
 
 /// Counts the history of the tenant's metrics that wait for it. The caller holds the tenant's head, so
 /// that no event is folded meanwhile: each is in the history, or comes after it.
@@ -29,17 +28,19 @@ pub(super) async fn count(
     }
     let feeds = Feeds::of(&waiting);
     let cut = Cut { zone, minutes_from: now - MINUTES_KEPT };
-    let most = i64::try_from(limits::EVENTS_PER_INSERT_MAX).map_err(Error::internal)?;
+    let mut log = Stretch::of(feeds.event_types());
     let mut counted = Folds::default();
-    let mut after = Uuid::nil();
     loop {
-        let events = store::folded_after(conn, system, (after, most)).await?;
-        let Some(last) = events.last() else { break };
-        after = last.id;
-        counted.absorb(fold(&events, &feeds, cut)).map_err(Error::internal)?;
+        let events = log.next(conn, system).await?;
+        if events.is_empty() {
+            break;
+        }
+        let folds = fold(events.iter().map(|behind| &behind.event), &feeds, cut);
+        counted.absorb(folds).map_err(Error::internal)?;
     }
     let Folds { series, buckets, .. } = counted;
     put(conn, system, series, buckets, now).await?;
+    store::note_change(conn, system, 0, now).await?;
     let keys = waiting.iter().filter_map(|metric| metric.folded());
     let ids: Vec<Uuid> = keys.filter_map(|folded| folded.key.parse().ok()).collect();
     tracing::info!(metrics = ids.len(), "the history of new metrics was counted");

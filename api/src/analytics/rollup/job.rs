@@ -119,6 +119,7 @@ async fn replace_days(app: &App, job: &Job, is_all: bool) -> Result<Stepped> {
     store::put_series(&conn, &system, &counted.folds.series, now).await?;
     let places = (counted.series.as_slice(), counted.spans.as_slice());
     let changed = store::replace(&conn, &system, places, &counted.folds.buckets, now).await?;
+    store::note_change(&conn, &system, 0, now).await?;
     cursor.found.events += counted.events;
     cursor.found.rows_changed += u64::try_from(changed).map_err(Error::internal)?;
     cursor.rest.from = window.to;

@@ -23,6 +23,4 @@ mod store;
 pub mod verify;
 mod window;
 
-pub use store::{
-    Behind, Snapshots, Stretch, behind, day_zone, forget, progress, series_of, snapshots_of,
-};
+pub use store::{Behind, Snapshots, Stretch, day_zone, forget, progress, series_of, snapshots_of};

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::fold::{Cut, Feeds, Folds, fold};
 use super::folder::MINUTES_KEPT;
 use super::grain::Grain;
-use super::store;
+use super::store::{self, Stretch};
 use super::window::{Span, Window};
 use crate::access::SystemHandle;
 use crate::analytics::metric::custom;
@@ -98,19 +98,19 @@ impl Recount {
     ) -> Result<Counted> {
         let spans = window.spans(self.minutes_from);
         let cut = Cut { zone: self.zone, minutes_from: self.minutes_from };
-        let most = i64::try_from(limits::EVENTS_PER_INSERT_MAX).map_err(Error::internal)?;
-        let types = self.feeds.event_types();
+        let from = Some(window.events_from());
+        let mut log = Stretch::of(self.feeds.event_types()).between(from, window.to);
         let mut folds = Folds::default();
         let mut events = 0;
-        let mut after = (window.events_from(), Uuid::nil());
         loop {
-            let span = (after, window.to);
-            let page = store::folded_between(conn, system, span, (&types, most)).await?;
-            let Some(last) = page.last() else { break };
-            after = (last.occurred_at, last.id);
+            let page = log.next(conn, system).await?;
+            if page.is_empty() {
+                break;
+            }
+            let page = page.iter().map(|behind| &behind.event);
             // Those before belong to the days before, and only their hour to these.
-            events += page.iter().filter(|event| event.occurred_at >= window.from).count();
-            folds.absorb(fold(&page, &self.feeds, cut)).map_err(Error::internal)?;
+            events += page.clone().filter(|event| event.occurred_at >= window.from).count();
+            folds.absorb(fold(page, &self.feeds, cut)).map_err(Error::internal)?;
         }
         folds.buckets.retain(|place, _| spans.iter().any(|span| span.has(place)));
         let mut series: BTreeSet<Uuid> = self.series.iter().copied().collect();

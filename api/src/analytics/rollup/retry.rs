@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::fold::Cut;
 use super::folder::{MINUTES_KEPT, feeds_of, fold_by_halves};
 use super::store::{self, Failed};
-use crate::access::{Action, Resource, RowRule, Writer};
+use crate::access::{Action, Resource, Writer};
 use crate::audit::{self, Entry};
 use crate::ctx::{Caller, Ctx};
 use crate::error::{Error, Result, say};
@@ -37,7 +37,7 @@ pub(super) struct Retried {
 /// `FORBIDDEN` without the right to update all events, `LIMIT_EXCEEDED` for too many ids, `NOT_FOUND`
 /// for an id that is no failed event of the tenant's. Nothing was done then.
 pub(super) async fn retry(ctx: &Ctx, chosen: Chosen) -> Result<Retried> {
-    let writer = allowed(ctx)?;
+    let writer = ctx.whole_writer(Action::Update, Resource::Events)?;
     let (ids, remaining) = found(ctx, &writer, chosen).await?;
     let conn = ctx.transaction().await?;
     // Nobody else folds, or tries one of them, until this is done.
@@ -58,6 +58,7 @@ pub(super) async fn retry(ctx: &Ctx, chosen: Chosen) -> Result<Retried> {
     let folded = events.iter().filter(|(_, error)| error.is_none()).map(|(id, _)| *id);
     let folded: Vec<Uuid> = folded.collect();
     store::forgive(&conn, &writer, folded.clone()).await?;
+    store::note_change(&conn, &writer, 0, now).await?;
     let entries = folded.into_iter().map(|id| Entry {
         action: "event.retry".to_owned(),
         resource: Resource::Events.as_str(),
@@ -68,17 +69,6 @@ pub(super) async fn retry(ctx: &Ctx, chosen: Chosen) -> Result<Retried> {
     audit::append(ctx, &conn, &writer, entries.collect()).await?;
     conn.commit().await?;
     Ok(Retried { events, remaining })
-}
-
-fn allowed(ctx: &Ctx) -> Result<Writer> {
-    let writer = ctx.writer(Action::Update, Resource::Events)?;
-    if *writer.rows() == RowRule::All {
-        return Ok(writer);
-    }
-    Err(Error::forbidden(say(
-        "what failed is the whole tenant's: your role reaches a part of its events",
-        "o que falhou é da conta toda: seu papel alcança só uma parte dos eventos",
-    )))
 }
 
 /// The events that are meant, and how many more there are.

@@ -10,21 +10,25 @@ use crate::analytics::rollup::grain::day_start;
 use crate::error::{Error, Result, say};
 use crate::record::kind::{EnumType, EnumValue};
 
-macro_rules! earlier {
-    ($stored:literal $shown:literal $label_en:literal $label_pt:literal) => {
-        EnumValue { stored: $stored, shown: $shown, label_en: $label_en, label_pt: $label_pt }
-    };
-}
-
 pub(super) static COMPARISON: EnumType = EnumType {
     name: "Comparison",
     about: "An earlier time that numbers are compared with, by the calendar of the zone.",
     values: &[
-        earlier!("period" "PREVIOUS_PERIOD" "As many buckets just before" "Período anterior"),
-        earlier!("day" "PREVIOUS_DAY" "The day before" "Dia anterior"),
-        earlier!("week" "PREVIOUS_WEEK" "The same weekday a week before" "Semana anterior"),
-        earlier!("month" "PREVIOUS_MONTH" "The same day of the month before" "Mês anterior"),
-        earlier!("year" "PREVIOUS_YEAR" "The same day of the year before" "Ano anterior"),
+        EnumValue::of(
+            "period",
+            "PREVIOUS_PERIOD",
+            "As many buckets just before",
+            "Período anterior",
+        ),
+        EnumValue::of("day", "PREVIOUS_DAY", "The day before", "Dia anterior"),
+        EnumValue::of("week", "PREVIOUS_WEEK", "The same weekday a week before", "Semana anterior"),
+        EnumValue::of(
+            "month",
+            "PREVIOUS_MONTH",
+            "The same day of the month before",
+            "Mês anterior",
+        ),
+        EnumValue::of("year", "PREVIOUS_YEAR", "The same day of the year before", "Ano anterior"),
     ],
 };
 

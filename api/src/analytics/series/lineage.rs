@@ -88,8 +88,7 @@ fn compute<'a>(
         let frame = frame(ask.granularity, ask.zone, ask.span, day_zone)?;
         let from = frame.starts.first().copied().filter(|_| !point.is_balance());
         let series = series(ctx, conn, (&reader, &point), frame.end).await?;
-        let stretch = Stretch { from, to: frame.end, after: None };
-        let rows = walk(conn, &reader, (&point, &series), stretch).await?;
+        let rows = walk(conn, &reader, (&point, &series), (from, frame.end)).await?;
         Ok(Computation::from(rows))
     })
 }
@@ -202,19 +201,21 @@ async fn walk(
     conn: &Conn,
     reader: &Reader,
     (point, series): (&Wanted, &BTreeSet<Uuid>),
-    mut stretch: Stretch,
+    (from, to): (Option<DateTime<Utc>>, DateTime<Utc>),
 ) -> Result<Vec<Vec<Value>>> {
     let parts = point.parts();
     let sources = parts.iter().flat_map(|(_, folded)| &folded.sources);
-    let types: BTreeSet<&str> = sources.map(|source| source.event_type.as_str()).collect();
+    let types: BTreeSet<&String> = sources.map(|source| &source.event_type).collect();
+    let types = types.into_iter().cloned().collect();
+    let mut log = Stretch::of(types).between(from, to);
     let feeds = folder::feeds_of(conn, reader).await?;
     let mut rows = Vec::new();
     let mut seen = 0;
     while !series.is_empty() {
-        let types = types.iter().map(|name| (*name).to_owned()).collect();
-        let events = rollup::behind(conn, reader, types, stretch).await?;
-        let Some(last) = events.last() else { break };
-        stretch.after = Some((last.event.occurred_at, last.event.id));
+        let events = log.next(conn, reader).await?;
+        if events.is_empty() {
+            break;
+        }
         seen += events.len();
         for behind in &events {
             // What could not be folded is not among them.

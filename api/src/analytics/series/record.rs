@@ -17,21 +17,20 @@ use crate::record::declare::{Computation, ComputedRows, computed_field, declare_
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Arguments, Kind, Record};
 
-macro_rules! size {
-    ($stored:literal $shown:literal $label_en:literal $label_pt:literal) => {
-        EnumValue { stored: $stored, shown: $shown, label_en: $label_en, label_pt: $label_pt }
-    };
-}
-
 pub(super) static GRANULARITY: EnumType = EnumType {
     name: "Granularity",
     about: "The size of buckets of time.",
     values: &[
-        size!("realtime" "REALTIME" "Minutes of the last 48 hours" "Minutos das últimas 48 horas"),
-        size!("hourly" "HOURLY" "Hours" "Horas"),
-        size!("daily" "DAILY" "Days" "Dias"),
-        size!("weekly" "WEEKLY" "ISO weeks" "Semanas ISO"),
-        size!("monthly" "MONTHLY" "Months" "Meses"),
+        EnumValue::of(
+            "realtime",
+            "REALTIME",
+            "Minutes of the last 48 hours",
+            "Minutos das últimas 48 horas",
+        ),
+        EnumValue::of("hourly", "HOURLY", "Hours", "Horas"),
+        EnumValue::of("daily", "DAILY", "Days", "Dias"),
+        EnumValue::of("weekly", "WEEKLY", "ISO weeks", "Semanas ISO"),
+        EnumValue::of("monthly", "MONTHLY", "Months", "Meses"),
     ],
 };
 

@@ -19,9 +19,9 @@ pub static STATUS: EnumType = EnumType {
     name: "DealStatus",
     about: "State of a deal; it follows from the stage.",
     values: &[
-        EnumValue { stored: "open", shown: "OPEN", label_en: "Open", label_pt: "Aberto" },
-        EnumValue { stored: "won", shown: "WON", label_en: "Won", label_pt: "Ganho" },
-        EnumValue { stored: "lost", shown: "LOST", label_en: "Lost", label_pt: "Perdido" },
+        EnumValue::of("open", "OPEN", "Open", "Aberto"),
+        EnumValue::of("won", "WON", "Won", "Ganho"),
+        EnumValue::of("lost", "LOST", "Lost", "Perdido"),
     ],
 };
 

@@ -6,32 +6,12 @@ pub static STATUS: EnumType = EnumType {
     name: "LeadStatus",
     about: "State of a lead.",
     values: &[
-        EnumValue { stored: "new", shown: "NEW", label_en: "New", label_pt: "Novo" },
-        EnumValue {
-            stored: "contacted",
-            shown: "CONTACTED",
-            label_en: "Contacted",
-            label_pt: "Contatado",
-        },
-        EnumValue {
-            stored: "qualified",
-            shown: "QUALIFIED",
-            label_en: "Qualified",
-            label_pt: "Qualificado",
-        },
-        EnumValue {
-            stored: "unqualified",
-            shown: "UNQUALIFIED",
-            label_en: "Unqualified",
-            label_pt: "Desqualificado",
-        },
-        EnumValue {
-            stored: "converted",
-            shown: "CONVERTED",
-            label_en: "Converted",
-            label_pt: "Convertido",
-        },
-        EnumValue { stored: "lost", shown: "LOST", label_en: "Lost", label_pt: "Perdido" },
+        EnumValue::of("new", "NEW", "New", "Novo"),
+        EnumValue::of("contacted", "CONTACTED", "Contacted", "Contatado"),
+        EnumValue::of("qualified", "QUALIFIED", "Qualified", "Qualificado"),
+        EnumValue::of("unqualified", "UNQUALIFIED", "Unqualified", "Desqualificado"),
+        EnumValue::of("converted", "CONVERTED", "Converted", "Convertido"),
+        EnumValue::of("lost", "LOST", "Lost", "Perdido"),
     ],
 };
 
@@ -39,9 +19,9 @@ pub static TEMPERATURE: EnumType = EnumType {
     name: "LeadTemperature",
     about: "How close a lead is to buying.",
     values: &[
-        EnumValue { stored: "hot", shown: "HOT", label_en: "Hot", label_pt: "Quente" },
-        EnumValue { stored: "warm", shown: "WARM", label_en: "Warm", label_pt: "Morno" },
-        EnumValue { stored: "cold", shown: "COLD", label_en: "Cold", label_pt: "Frio" },
+        EnumValue::of("hot", "HOT", "Hot", "Quente"),
+        EnumValue::of("warm", "WARM", "Warm", "Morno"),
+        EnumValue::of("cold", "COLD", "Cold", "Frio"),
     ],
 };
 

@@ -12,27 +12,31 @@ use crate::record::declare::{Changes, CompanyPath, Default, OwnerPath, field};
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Kind, Record, declare};
 
-macro_rules! value {
-    ($stored:literal, $shown:literal, $en:literal, $pt:literal) => {
-        EnumValue { stored: $stored, shown: $shown, label_en: $en, label_pt: $pt }
-    };
-}
-
 pub static TYPE: EnumType = EnumType {
     name: "InteractionType",
     about: "Kind of an interaction.",
     values: &[
-        value!("whatsapp_sent", "WHATSAPP_SENT", "WhatsApp sent", "WhatsApp enviado"),
-        value!("whatsapp_received", "WHATSAPP_RECEIVED", "WhatsApp received", "WhatsApp recebido"),
-        value!("linkedin_sent", "LINKEDIN_SENT", "LinkedIn sent", "LinkedIn enviado"),
-        value!("linkedin_received", "LINKEDIN_RECEIVED", "LinkedIn received", "LinkedIn recebido"),
-        value!("email_sent", "EMAIL_SENT", "E-mail sent", "E-mail enviado"),
-        value!("email_opened", "EMAIL_OPENED", "E-mail opened", "E-mail aberto"),
-        value!("email_clicked", "EMAIL_CLICKED", "E-mail clicked", "E-mail clicado"),
-        value!("email_replied", "EMAIL_REPLIED", "E-mail replied", "E-mail respondido"),
-        value!("call", "CALL", "Call", "Ligação"),
-        value!("meeting", "MEETING", "Meeting", "Reunião"),
-        value!("note", "NOTE", "Note", "Nota"),
+        EnumValue::of("whatsapp_sent", "WHATSAPP_SENT", "WhatsApp sent", "WhatsApp enviado"),
+        EnumValue::of(
+            "whatsapp_received",
+            "WHATSAPP_RECEIVED",
+            "WhatsApp received",
+            "WhatsApp recebido",
+        ),
+        EnumValue::of("linkedin_sent", "LINKEDIN_SENT", "LinkedIn sent", "LinkedIn enviado"),
+        EnumValue::of(
+            "linkedin_received",
+            "LINKEDIN_RECEIVED",
+            "LinkedIn received",
+            "LinkedIn recebido",
+        ),
+        EnumValue::of("email_sent", "EMAIL_SENT", "E-mail sent", "E-mail enviado"),
+        EnumValue::of("email_opened", "EMAIL_OPENED", "E-mail opened", "E-mail aberto"),
+        EnumValue::of("email_clicked", "EMAIL_CLICKED", "E-mail clicked", "E-mail clicado"),
+        EnumValue::of("email_replied", "EMAIL_REPLIED", "E-mail replied", "E-mail respondido"),
+        EnumValue::of("call", "CALL", "Call", "Ligação"),
+        EnumValue::of("meeting", "MEETING", "Meeting", "Reunião"),
+        EnumValue::of("note", "NOTE", "Note", "Nota"),
     ],
 };
 
@@ -40,8 +44,8 @@ pub static DIRECTION: EnumType = EnumType {
     name: "InteractionDirection",
     about: "",
     values: &[
-        value!("inbound", "INBOUND", "Inbound", "Recebida"),
-        value!("outbound", "OUTBOUND", "Outbound", "Enviada"),
+        EnumValue::of("inbound", "INBOUND", "Inbound", "Recebida"),
+        EnumValue::of("outbound", "OUTBOUND", "Outbound", "Enviada"),
     ],
 };
 

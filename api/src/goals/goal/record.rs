@@ -17,9 +17,9 @@ pub static CLASSIFICATION: EnumType = EnumType {
     name: "CustomerClass",
     about: "How much of the sales a customer stands for (curva ABC).",
     values: &[
-        EnumValue { stored: "A", shown: "A", label_en: "A", label_pt: "A" },
-        EnumValue { stored: "B", shown: "B", label_en: "B", label_pt: "B" },
-        EnumValue { stored: "C", shown: "C", label_en: "C", label_pt: "C" },
+        EnumValue::of("A", "A", "A", "A"),
+        EnumValue::of("B", "B", "B", "B"),
+        EnumValue::of("C", "C", "C", "C"),
     ],
 };
 

@@ -26,13 +26,8 @@ static LAST_YEAR_SOURCE: EnumType = EnumType {
     name: "LastYearSource",
     about: "Where last year's sales are known from.",
     values: &[
-        EnumValue { stored: "sales", shown: "SALES", label_en: "Sales", label_pt: "Vendas" },
-        EnumValue {
-            stored: "imported",
-            shown: "IMPORTED",
-            label_en: "Imported with the goal",
-            label_pt: "Importado com a meta",
-        },
+        EnumValue::of("sales", "SALES", "Sales", "Vendas"),
+        EnumValue::of("imported", "IMPORTED", "Imported with the goal", "Importado com a meta"),
     ],
 };
 

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::store;
-use crate::access::{Action, Resource, RowRule, SystemHandle};
+use crate::access::{Action, Resource, SystemHandle};
 use crate::audit::{self, Entry};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, say};
@@ -33,8 +33,7 @@ pub fn hash_of(document: &str) -> String {
 
 /// Registers a document that can be read. One that is registered already stays as it is.
 pub async fn register(ctx: &Ctx, name: &str, document: String) -> Result<PersistedOperation> {
-    let writer = ctx.writer(Action::Create, Resource::ApiKeys)?;
-    check_whole(writer.rows())?;
+    let writer = ctx.whole_writer(Action::Create, Resource::ApiKeys)?;
     let name = checked_name(name)?;
     let sha256_hash = hash_of(&document);
     let conn = ctx.transaction().await?;
@@ -78,8 +77,7 @@ pub async fn list(ctx: &Ctx) -> Result<Vec<PersistedOperation>> {
 
 /// Takes an operation back: keys that are held to registered ones may no longer run it.
 pub async fn remove(ctx: &Ctx, id: Uuid) -> Result<()> {
-    let writer = ctx.writer(Action::Delete, Resource::ApiKeys)?;
-    check_whole(writer.rows())?;
+    let writer = ctx.whole_writer(Action::Delete, Resource::ApiKeys)?;
     let conn = ctx.transaction().await?;
     let gone = store::remove(&conn, &writer, id).await?;
     let gone = gone.ok_or_else(|| Error::not_found("PersistedOperation"))?;
@@ -92,17 +90,6 @@ pub async fn remove(ctx: &Ctx, id: Uuid) -> Result<()> {
     };
     audit::append(ctx, &conn, &writer, vec![entry]).await?;
     conn.commit().await
-}
-
-/// Operations are every key's: who may only reach some keys changes them for nobody.
-fn check_whole(rows: &RowRule) -> Result<()> {
-    if *rows == RowRule::All {
-        return Ok(());
-    }
-    Err(Error::forbidden(say(
-        "registered operations are the whole tenant's: your role reaches a part of its API keys",
-        "operações registradas são da conta toda: seu papel alcança só uma parte das chaves de API",
-    )))
 }
 
 /// Holds a key to registered operations, or lets it run any.

@@ -13,24 +13,9 @@ static STATE: EnumType = EnumType {
     name: "QuarantineState",
     about: "What became of an event that was kept apart.",
     values: &[
-        EnumValue {
-            stored: "waiting",
-            shown: "WAITING",
-            label_en: "Waiting",
-            label_pt: "Aguardando",
-        },
-        EnumValue {
-            stored: "replayed",
-            shown: "REPLAYED",
-            label_en: "Replayed",
-            label_pt: "Reprocessado",
-        },
-        EnumValue {
-            stored: "discarded",
-            shown: "DISCARDED",
-            label_en: "Discarded",
-            label_pt: "Descartado",
-        },
+        EnumValue::of("waiting", "WAITING", "Waiting", "Aguardando"),
+        EnumValue::of("replayed", "REPLAYED", "Replayed", "Reprocessado"),
+        EnumValue::of("discarded", "DISCARDED", "Discarded", "Descartado"),
     ],
 };
 

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::store::{self, Filter, Kept};
-use crate::access::{Action, Resource, RowRule, Writer};
+use crate::access::{Action, Resource, Writer};
 use crate::analytics::event::intake::{Arrivals, Judged};
 use crate::analytics::event::parse::Raw;
 use crate::analytics::event::schema::{self, Types};
@@ -50,7 +50,7 @@ pub(super) struct Verdict {
 /// `NOT_FOUND` for an id that is not the tenant's, `CONFLICT` where somebody else decides one of
 /// them at the same time. Nothing was done then.
 pub(super) async fn replay(ctx: &Ctx, chosen: Chosen, corrected: Option<Json>) -> Result<Decided> {
-    let writer = allowed(ctx, Action::Update)?;
+    let writer = ctx.whole_writer(Action::Update, Resource::Events)?;
     check_corrected(&chosen, corrected.as_ref())?;
     let (rows, remaining) = found(ctx, &writer, chosen).await?;
     let now = ctx.now();
@@ -94,7 +94,7 @@ pub(super) async fn replay(ctx: &Ctx, chosen: Chosen, corrected: Option<Json>) -
 ///
 /// As [`replay`], for the right to delete all events.
 pub(super) async fn discard(ctx: &Ctx, chosen: Chosen) -> Result<Decided> {
-    let writer = allowed(ctx, Action::Delete)?;
+    let writer = ctx.whole_writer(Action::Delete, Resource::Events)?;
     let (rows, remaining) = found(ctx, &writer, chosen).await?;
     let now = ctx.now();
     let (waiting, decided): (Vec<Kept>, Vec<Kept>) =
@@ -113,18 +113,6 @@ pub(super) async fn discard(ctx: &Ctx, chosen: Chosen) -> Result<Decided> {
     conn.commit().await?;
     let events = changed.into_iter().chain(decided);
     Ok(Decided { events: events.map(|row| Verdict { row, status: None }).collect(), remaining })
-}
-
-/// Events that were not let in belong to nobody: they are for whoever reaches all.
-fn allowed(ctx: &Ctx, action: Action) -> Result<Writer> {
-    let writer = ctx.writer(action, Resource::Events)?;
-    if *writer.rows() == RowRule::All {
-        return Ok(writer);
-    }
-    Err(Error::forbidden(say(
-        "the quarantine is the whole tenant's: your role reaches a part of its events",
-        "a quarentena é da conta toda: seu papel alcança só uma parte dos eventos",
-    )))
 }
 
 fn check_corrected(chosen: &Chosen, corrected: Option<&Json>) -> Result<()> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::parse::{self, Usable};
 use super::store::{self, EPOCH, Stored};
 use super::{Problem, compatibility, documentation, secret};
-use crate::access::{Action, Resource, RowRule, Writer};
+use crate::access::{Action, Resource, Writer};
 use crate::analytics::event::decide;
 use crate::audit::{self, Entry};
 use crate::cache;
@@ -42,7 +42,7 @@ pub(super) struct Uploaded {
 /// `CONFLICT` where this version says something else, `LIMIT_EXCEEDED` for a schema that is too long or
 /// one too many, `UNSUPPORTED` for hashes where the installation has no master key.
 pub(super) async fn put(ctx: &Ctx, upload: Upload) -> Result<Uploaded> {
-    let writer = allowed(ctx, Action::Update)?;
+    let writer = ctx.whole_writer(Action::Update, Resource::Events)?;
     check_names(&upload)?;
     let usable = usable(&upload.schema)?;
     let conn = ctx.transaction().await?;
@@ -77,7 +77,7 @@ pub(super) async fn put(ctx: &Ctx, upload: Upload) -> Result<Uploaded> {
 ///
 /// `FORBIDDEN` without the right to delete all events, `NOT_FOUND`.
 pub(super) async fn delete(ctx: &Ctx, id: Uuid) -> Result<Stored> {
-    let writer = allowed(ctx, Action::Delete)?;
+    let writer = ctx.whole_writer(Action::Delete, Resource::Events)?;
     let conn = ctx.transaction().await?;
     raise(ctx, &conn, &writer).await?;
     let stored = store::by_id(&conn, &writer, id).await?;
@@ -87,18 +87,6 @@ pub(super) async fn delete(ctx: &Ctx, id: Uuid) -> Result<Stored> {
     audit::append(ctx, &conn, &writer, vec![entry]).await?;
     conn.commit().await?;
     Ok(stored)
-}
-
-/// Types are the whole tenant's: they are for whoever reaches all events.
-fn allowed(ctx: &Ctx, action: Action) -> Result<Writer> {
-    let writer = ctx.writer(action, Resource::Events)?;
-    if *writer.rows() == RowRule::All {
-        return Ok(writer);
-    }
-    Err(Error::forbidden(say(
-        "event types are the whole tenant's: your role reaches a part of its events",
-        "os tipos de evento são da conta toda: seu papel alcança só uma parte dos eventos",
-    )))
 }
 
 async fn raise(ctx: &Ctx, conn: &Conn, writer: &Writer) -> Result<()> {

@@ -11,26 +11,20 @@ use crate::record::declare::{Changes, Default, field};
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Kind, Record, declare};
 
-macro_rules! value {
-    ($stored:literal $shown:literal $label_en:literal $label_pt:literal) => {
-        EnumValue { stored: $stored, shown: $shown, label_en: $label_en, label_pt: $label_pt }
-    };
-}
-
 pub static AGGREGATION: EnumType = EnumType {
     name: "MetricAggregation",
     about: "How events become a number.",
     values: &[
-        value!("count" "COUNT" "Number of events" "Número de eventos"),
-        value!("sum" "SUM" "Sum" "Soma"),
-        value!("average" "AVERAGE" "Average" "Média"),
-        value!("minimum" "MINIMUM" "Smallest" "Menor"),
-        value!("maximum" "MAXIMUM" "Largest" "Maior"),
-        value!("last" "LAST" "Latest" "Último"),
-        value!("distinct" "DISTINCT" "Different values" "Valores diferentes"),
-        value!("percentile" "PERCENTILE" "Median and percentiles" "Mediana e percentis"),
-        value!("balance" "BALANCE" "What came and did not go" "Saldo"),
-        value!("ratio" "RATIO" "One metric by another" "Uma métrica por outra"),
+        EnumValue::of("count", "COUNT", "Number of events", "Número de eventos"),
+        EnumValue::of("sum", "SUM", "Sum", "Soma"),
+        EnumValue::of("average", "AVERAGE", "Average", "Média"),
+        EnumValue::of("minimum", "MINIMUM", "Smallest", "Menor"),
+        EnumValue::of("maximum", "MAXIMUM", "Largest", "Maior"),
+        EnumValue::of("last", "LAST", "Latest", "Último"),
+        EnumValue::of("distinct", "DISTINCT", "Different values", "Valores diferentes"),
+        EnumValue::of("percentile", "PERCENTILE", "Median and percentiles", "Mediana e percentis"),
+        EnumValue::of("balance", "BALANCE", "What came and did not go", "Saldo"),
+        EnumValue::of("ratio", "RATIO", "One metric by another", "Uma métrica por outra"),
     ],
 };
 
@@ -38,8 +32,8 @@ pub static STATE: EnumType = EnumType {
     name: "CustomMetricState",
     about: "How far a metric's history is counted.",
     values: &[
-        value!("counting" "COUNTING" "History is being counted" "Contando o histórico"),
-        value!("ready" "READY" "Ready" "Pronta"),
+        EnumValue::of("counting", "COUNTING", "History is being counted", "Contando o histórico"),
+        EnumValue::of("ready", "READY", "Ready", "Pronta"),
     ],
 };
 

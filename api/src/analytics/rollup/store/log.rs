@@ -10,7 +10,6 @@ use crate::analytics::rollup::fold::Logged;
 use crate::db::{Conn, Row, Statement, Value};
 use crate::error::{Error, Result};
 use crate::events::Lane;
-use crate::limits;
 
 const HEAD: &str = "events";
 
@@ -109,7 +108,8 @@ pub async fn day_zone(conn: &Conn, permit: &impl Permit) -> Result<Option<Tz>> {
     Ok(row.map(|row| head_of(&row)).transpose()?.map(|head| head.zone))
 }
 
-/// How far a tenant's events are folded: how many, and when last; none before the first.
+/// How far a tenant's events are folded: how many, and when its snapshots last changed; none before
+/// the first.
 pub async fn progress(conn: &Conn, permit: &impl Permit) -> Result<Option<(i64, DateTime<Utc>)>> {
     let sql = format!(
         "SELECT events, updated_at FROM fold_heads WHERE tenant_id = {} AND id = '{HEAD}'",
@@ -194,86 +194,6 @@ pub(in crate::analytics::rollup) async fn events_of(
     conn.rows(permit, &Statement::new(sql, values)).await?.iter().map(logged).collect()
 }
 
-/// Events after `after` that were folded, in the order of their ids.
-pub(in crate::analytics::rollup) async fn folded_after(
-    conn: &Conn,
-    permit: &impl Permit,
-    (after, most): (Uuid, i64),
-) -> Result<Vec<Logged>> {
-    let place = |number| conn.dialect().placeholder(number);
-    let sql = format!(
-        "SELECT {EVENT} FROM events e WHERE e.tenant_id = {0} AND e.id > {1} \
-         AND EXISTS (SELECT 1 FROM event_batches b WHERE b.tenant_id = e.tenant_id \
-         AND b.id = e.batch_id AND b.state = 'processed') \
-         AND NOT EXISTS (SELECT 1 FROM event_failures f WHERE f.tenant_id = e.tenant_id \
-         AND f.id = e.id) ORDER BY e.id LIMIT {2}",
-        place(1),
-        place(2),
-        place(3)
-    );
-    let values = vec![Value::Id(permit.tenant_id()), Value::Id(after), Value::Int(most)];
-    conn.rows(permit, &Statement::new(sql, values)).await?.iter().map(logged).collect()
-}
-
-/// A folded event.
-pub struct Behind {
-    pub event: Logged,
-    /// The kind of record that it happened to; none for what came from outside.
-    pub resource: Option<String>,
-}
-
-/// A part of the log, by the time at which events happened.
-#[derive(Debug, Clone, Copy)]
-pub struct Stretch {
-    /// From the beginning where it is not said.
-    pub from: Option<DateTime<Utc>>,
-    /// Not included.
-    pub to: DateTime<Utc>,
-    /// What comes after this event, by its time and id.
-    pub after: Option<(DateTime<Utc>, Uuid)>,
-}
-
-/// Folded events of some types, in the order of their times; as many as are read at once.
-pub async fn behind(
-    conn: &Conn,
-    permit: &impl Permit,
-    types: Vec<String>,
-    Stretch { from, to, after }: Stretch,
-) -> Result<Vec<Behind>> {
-    let place = |number| conn.dialect().placeholder(number);
-    let mut values = vec![
-        Value::Id(permit.tenant_id()),
-        Value::Texts(types),
-        Value::Instant(to),
-        Value::Int(i64::try_from(limits::EVENTS_PER_INSERT_MAX).unwrap_or(i64::MAX)),
-    ];
-    let mut more = String::new();
-    if let Some(from) = from {
-        values.push(Value::Instant(from));
-        more.push_str(&format!(" AND e.occurred_at >= {}", place(values.len())));
-    }
-    if let Some((at, id)) = after {
-        values.extend([Value::Instant(at), Value::Id(id)]);
-        let (at, id) = (place(values.len() - 1), place(values.len()));
-        more.push_str(&format!(" AND (e.occurred_at, e.id) > ({at}, {id})"));
-    }
-    let sql = format!(
-        "SELECT {EVENT}, resource FROM events e WHERE e.tenant_id = {0} AND {1} \
-         AND e.occurred_at < {2}{more} \
-         AND EXISTS (SELECT 1 FROM event_batches b WHERE b.tenant_id = e.tenant_id \
-         AND b.id = e.batch_id AND b.state = 'processed') \
-         AND NOT EXISTS (SELECT 1 FROM event_failures f WHERE f.tenant_id = e.tenant_id \
-         AND f.id = e.id) ORDER BY e.occurred_at, e.id LIMIT {3}",
-        place(1),
-        conn.dialect().in_list("e.event_type", &place(2)),
-        place(3),
-        place(4)
-    );
-    let rows = conn.rows(permit, &Statement::new(sql, values)).await?;
-    let read = |row: &Row| Ok(Behind { event: logged(row)?, resource: row.text(5)? });
-    rows.iter().map(read).collect()
-}
-
 /// Marks batches as folded; all of them waited, or somebody folded one meanwhile.
 pub(in crate::analytics::rollup) async fn mark_folded(
     conn: &Conn,
@@ -301,6 +221,19 @@ pub(in crate::analytics::rollup) async fn mark_folded(
     if usize::try_from(marked).ok() != Some(batches.len()) {
         return Err(Error::internal("a batch was folded by somebody else at the same time"));
     }
+    let events = batches.iter().map(|batch| batch.events).sum();
+    note_change(conn, permit, events, now).await
+}
+
+/// Notes that snapshots changed, for whoever watches [`progress`], and how many events were folded for
+/// the first time.
+pub(in crate::analytics::rollup) async fn note_change(
+    conn: &Conn,
+    permit: &impl Permit,
+    events: i64,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let place = |number| conn.dialect().placeholder(number);
     let sql = format!(
         "UPDATE fold_heads SET events = events + {}, updated_at = {} \
          WHERE tenant_id = {} AND id = '{HEAD}'",
@@ -308,7 +241,6 @@ pub(in crate::analytics::rollup) async fn mark_folded(
         place(2),
         place(3)
     );
-    let events = batches.iter().map(|batch| batch.events).sum();
     let values = vec![Value::Int(events), Value::Instant(now), Value::Id(permit.tenant_id())];
     conn.execute(permit, &Statement::new(sql, values)).await.map(drop)
 }

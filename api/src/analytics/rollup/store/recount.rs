@@ -5,16 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::log::{EVENT, logged};
-use super::snapshots::{Kept, chunk_of, put_rows};
+use super::snapshots::{KEPT, Kept, put_rows};
 use crate::access::Permit;
 use crate::analytics::rollup::chunk::{self, Chunk, Packed};
-use crate::analytics::rollup::fold::{Logged, Place};
+use crate::analytics::rollup::fold::Place;
 use crate::analytics::rollup::grain::Grain;
 use crate::analytics::rollup::state::State;
 use crate::analytics::rollup::window::Span;
-use crate::db::{Conn, Row, Statement, Value};
-use crate::error::{Error, Result};
+use crate::db::{Conn, Statement, Value};
+use crate::error::Result;
 
 /// Rows that one statement writes.
 const ROWS_AT_ONCE: usize = 2_000;
@@ -45,41 +44,6 @@ pub(in crate::analytics::rollup) async fn count_between(
     ];
     let row = conn.row(permit, &Statement::new(sql, values)).await?;
     Ok(row.map(|row| row.int(0)).transpose()?.flatten().unwrap_or_default())
-}
-
-/// Events of these types that were folded and happened before `to`, after the place of one of them, in
-/// the order in which they happened.
-pub(in crate::analytics::rollup) async fn folded_between(
-    conn: &Conn,
-    permit: &impl Permit,
-    ((after, after_id), to): ((DateTime<Utc>, Uuid), DateTime<Utc>),
-    (types, most): (&[String], i64),
-) -> Result<Vec<Logged>> {
-    let dialect = conn.dialect();
-    let place = |number| dialect.placeholder(number);
-    let sql = format!(
-        "SELECT {EVENT} FROM events e WHERE e.tenant_id = {0} AND e.occurred_at >= {1} \
-         AND (e.occurred_at, e.id) > ({1}, {2}) AND e.occurred_at < {3} AND {4} \
-         AND EXISTS (SELECT 1 FROM event_batches b WHERE b.tenant_id = e.tenant_id \
-         AND b.id = e.batch_id AND b.state = 'processed') \
-         AND NOT EXISTS (SELECT 1 FROM event_failures f WHERE f.tenant_id = e.tenant_id \
-         AND f.id = e.id) ORDER BY e.occurred_at, e.id LIMIT {5}",
-        place(1),
-        place(2),
-        place(3),
-        place(4),
-        dialect.in_list("e.event_type", &place(5)),
-        place(6)
-    );
-    let values = vec![
-        Value::Id(permit.tenant_id()),
-        Value::Instant(after),
-        Value::Id(after_id),
-        Value::Instant(to),
-        Value::Texts(types.to_vec()),
-        Value::Int(most),
-    ];
-    conn.rows(permit, &Statement::new(sql, values)).await?.iter().map(logged).collect()
 }
 
 /// When the first of a tenant's events and snapshots is, and when the last.
@@ -114,7 +78,7 @@ pub(in crate::analytics::rollup) async fn rows_of(
 ) -> Result<Vec<Kept>> {
     let place = |number| conn.dialect().placeholder(number);
     let sql = format!(
-        "SELECT series_id, starts_at, buckets, events, id FROM snapshots WHERE tenant_id = {} \
+        "SELECT {KEPT} FROM snapshots WHERE tenant_id = {} \
          AND {} AND grain = {} AND starts_at >= {} AND starts_at < {}",
         place(1),
         conn.dialect().in_ids("series_id", &place(2)),
@@ -132,15 +96,7 @@ pub(in crate::analytics::rollup) async fn rows_of(
             Value::Instant(span.to),
         ];
         let rows = conn.rows(permit, &Statement::new(sql.clone(), values)).await?;
-        let read = |row: &Row| {
-            Ok::<_, Error>(Kept {
-                chunk: chunk_of(row, span.grain)?,
-                text: row.text(2)?.unwrap_or_default(),
-                events: row.int(3)?.unwrap_or_default(),
-                id: row.required_id(4)?,
-            })
-        };
-        kept.extend(rows.iter().map(read).collect::<Result<Vec<_>>>()?);
+        kept.extend(rows.iter().map(Kept::read).collect::<Result<Vec<_>>>()?);
     }
     Ok(kept)
 }

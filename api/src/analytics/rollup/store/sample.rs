@@ -2,11 +2,10 @@
 
 use uuid::Uuid;
 
-use super::snapshots::{Kept, chunk_of};
+use super::snapshots::{KEPT, Kept};
 use crate::access::{Permit, SystemHandle};
-use crate::analytics::rollup::grain::Grain;
 use crate::db::{Conn, Statement, Value};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Tenants whose events were ever folded.
 pub(in crate::analytics::rollup) async fn tenants_with_head(conn: &Conn) -> Result<Vec<Uuid>> {
@@ -23,7 +22,7 @@ pub(in crate::analytics::rollup) async fn row_from(
     from: Uuid,
 ) -> Result<Option<Kept>> {
     let sql = format!(
-        "SELECT series_id, starts_at, buckets, events, id, grain FROM snapshots \
+        "SELECT {KEPT} FROM snapshots \
          WHERE tenant_id = {} AND id >= {} ORDER BY id LIMIT 1",
         conn.dialect().placeholder(1),
         conn.dialect().placeholder(2)
@@ -31,15 +30,9 @@ pub(in crate::analytics::rollup) async fn row_from(
     for from in [from, Uuid::nil()] {
         let values = vec![Value::Id(permit.tenant_id()), Value::Id(from)];
         let row = conn.row(permit, &Statement::new(sql.clone(), values)).await?;
-        let Some(row) = row else { continue };
-        let name = row.text(5)?.unwrap_or_default();
-        let grain = Grain::parse(&name).ok_or_else(|| Error::internal("a snapshot of no grain"))?;
-        return Ok(Some(Kept {
-            chunk: chunk_of(&row, grain)?,
-            text: row.text(2)?.unwrap_or_default(),
-            events: row.int(3)?.unwrap_or_default(),
-            id: row.required_id(4)?,
-        }));
+        if let Some(row) = row {
+            return Kept::read(&row).map(Some);
+        }
     }
     Ok(None)
 }

@@ -104,6 +104,22 @@ pub(in crate::analytics::rollup) struct Kept {
     pub(in crate::analytics::rollup) text: String,
 }
 
+/// The columns that [`Kept::read`] reads.
+pub(super) const KEPT: &str = "series_id, starts_at, buckets, events, id, grain";
+
+impl Kept {
+    pub(super) fn read(row: &Row) -> Result<Self> {
+        let name = row.text(5)?.unwrap_or_default();
+        let grain = Grain::parse(&name).ok_or_else(|| Error::internal("a snapshot of no grain"))?;
+        Ok(Self {
+            chunk: chunk_of(row, grain)?,
+            text: row.text(2)?.unwrap_or_default(),
+            events: row.int(3)?.unwrap_or_default(),
+            id: row.required_id(4)?,
+        })
+    }
+}
+
 /// Writes rows, in place of those that are there.
 pub(super) async fn put_rows(
     conn: &Conn,
