@@ -47,16 +47,19 @@ both_databases! {
         let key = &app.alpha.admin.key;
         app.ingest(key, &json!([refund("1", "2026-03-09T12:00:00Z", 10.25), refund("2", "2026-03-10T11:00:00Z", 1)])).await;
         app.fold().await;
+        app.work().await;
         // What waits when the metric is made is counted once too.
         app.ingest(key, &json!([refund("3", "2026-03-10T11:00:00Z", 2)])).await;
         let id = app.create(key, "CustomMetric", refunds()).await;
         let answer = app.graphql(key, &format!("{{ metricSeries(metrics: [\"refunds\"], {DAYS}) {{ nodes {{ value }} }} }}"), json!({})).await;
         assert_eq!(code(&answer), "CONFLICT", "{answer:#}");
         app.fold().await;
+        app.work().await;
         assert_eq!(values(&app, "refunds").await, [json!(10.25), json!(3.0)]);
         // And what comes after it, however late.
         app.ingest(key, &json!([refund("4", "2026-03-10T10:00:00Z", 4), refund("5", "2026-03-09T12:00:00Z", "0.75")])).await;
         app.fold().await;
+        app.work().await;
         assert_eq!(values(&app, "refunds").await, [json!(11.0), json!(7.0)]);
         app.snapshots_agree().await;
 
@@ -82,6 +85,7 @@ both_databases! {
             json!({ "payload": { "amount": amount } }));
         app.ingest(key, &json!([created("1", json!("much")), created("2", json!(2))])).await;
         app.fold().await;
+        app.work().await;
         assert_eq!(values(&app, "refunds").await[1], json!(2.0));
         // The metrics that everybody has count both.
         assert_eq!(values(&app, "tickets_created").await[1], json!(2.0));
@@ -98,6 +102,7 @@ both_databases! {
             event("2", "ticket.created", "2026-03-10T11:00:00Z", json!({})),
             event("3", "ticket.created", "2026-03-10T11:00:00Z", json!({}))])).await;
         app.fold().await;
+        app.work().await;
         assert_eq!(values(&app, "refund_per_deal").await, [Json::Null, json!(150.0)]);
         // What it is made of cannot go before it.
         let id = app.graphql(key, "{ customMetrics(filter: { name: { eq: \"refunds\" } }) { nodes { id } } }", json!({})).await;
@@ -119,6 +124,7 @@ both_databases! {
         let id = app.create(key, "CustomMetric", refunds()).await;
         app.ingest(key, &json!([refund("1", "2026-03-10T11:00:00Z", 30)])).await;
         app.fold().await;
+        app.work().await;
         let delete = format!("mutation {{ customMetricDelete(id: \"{id}\") {{ id }} }}");
         let gone = app.graphql(key, &delete, json!({})).await;
         assert!(gone.get("errors").is_none(), "{gone:#}");
@@ -130,6 +136,7 @@ both_databases! {
         assert_eq!(code(&answer), "NOT_FOUND", "{answer:#}");
         app.ingest(key, &json!([refund("2", "2026-03-10T11:00:00Z", 5)])).await;
         app.fold().await;
+        app.work().await;
         // What came while it was away counts when it is back.
         let restore = format!("mutation {{ customMetricRestore(id: \"{id}\") {{ id }} }}");
         let back = app.graphql(key, &restore, json!({})).await;
@@ -137,6 +144,7 @@ both_databases! {
         let state = app.graphql(key, &format!("{{ customMetric(id: \"{id}\") {{ state }} }}"), json!({})).await;
         assert_eq!(state["data"]["customMetric"]["state"], "COUNTING");
         app.fold().await;
+        app.work().await;
         assert_eq!(values(&app, "refunds").await[1], json!(35.0));
         app.snapshots_agree().await;
     }
@@ -157,6 +165,7 @@ both_databases! {
         app.create(&app.alpha.admin.key, "CustomMetric", refunds()).await;
         app.ingest(&app.beta.admin.key, &json!([refund("1", "2026-03-10T11:00:00Z", 30)])).await;
         app.fold().await;
+        app.work().await;
         assert_eq!(values(&app, "refunds").await, [json!(0.0), json!(0.0)]);
         let ask = format!("{{ metricSeries(metrics: [\"refunds\"], {DAYS}) {{ nodes {{ value }} }} }}");
         let answer = app.graphql(&app.beta.admin.key, &ask, json!({})).await;

@@ -61,6 +61,7 @@ mod interactions;
 mod isolation;
 mod jobs;
 mod lead_conversion;
+mod metric_backfill;
 mod metric_comparison;
 mod metric_lineage;
 mod metric_live;

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use pulso::jobs::worker;
 use serde_json::{Value as Json, json};
 
 use crate::subscriptions::node;
@@ -98,7 +97,7 @@ both_databases! {
         assert_eq!(heard(&mut client).await, [point("03:00:00", "", 7.0)]);
         app.app.clock.advance(TimeDelta::seconds(1));
         app.data(key, "mutation { snapshotRebuild }", json!({})).await;
-        worker::run_due(&app.app).await.unwrap();
+        app.work().await;
         assert_eq!(heard(&mut client).await, [point("03:00:00", "", 2.0)]);
         // One of them is said to have failed: it is folded once more, and counts once more.
         app.tamper_with(

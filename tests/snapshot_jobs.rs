@@ -32,7 +32,7 @@ fn same(now: &[String], before: &[String]) {
 async fn done(app: &TestApp, mutation: &str) -> Json {
     let key = &app.alpha.admin.key;
     let asked = app.data(key, &format!("mutation {{ id: {mutation} }}"), json!({})).await;
-    worker::run_due(&app.app).await.unwrap();
+    app.work().await;
     let query = format!("{{ job(id: {}) {{ state result error }} }}", asked["id"]);
     let mut job = app.data(key, &query, json!({})).await["job"].take();
     assert_eq!(job["state"], "DONE", "{mutation}: {job:#}");
@@ -154,7 +154,7 @@ both_databases! {
             }
         };
         let (ran, ()) = futures::join!(worker::run_due(&app.app), coming);
-        assert_eq!(ran.unwrap() + worker::run_due(&app.app).await.unwrap(), 2);
+        assert_eq!(ran.unwrap() + app.work().await, 2);
         app.fold().await;
         app.snapshots_agree().await;
         let rows = app.series(key, r#"metrics: ["tickets_resolved"], from: "2026-01-01T03:00:00Z", to: "2026-04-01T03:00:00Z", granularity: MONTHLY, fill: false"#).await;
@@ -189,7 +189,7 @@ both_databases! {
         let before = snapshots(&app).await;
         let theirs = "mutation { snapshotRebuild }";
         app.data(&app.beta.admin.key, theirs, json!({})).await;
-        worker::run_due(&app.app).await.unwrap();
+        app.work().await;
         same(&snapshots(&app).await, &before);
     }
 }

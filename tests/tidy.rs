@@ -60,7 +60,6 @@ const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
     ("api/src/access/permit.rs", "where it is made"),
     ("api/src/analytics/event/schema/secret.rs", "the operator seals every tenant's keys anew"),
     ("api/src/analytics/rollup/folder.rs", "every tenant's events are folded, for no caller"),
-    ("api/src/analytics/rollup/history.rs", "as the folder"),
     (
         "api/src/analytics/rollup/auditor.rs",
         "some of every tenant's snapshots are audited, for no caller",

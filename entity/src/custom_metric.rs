@@ -30,6 +30,8 @@ pub struct Model {
     pub deleted_at: Option<DateTimeUtc>,
     pub created_by: Option<Uuid>,
     pub version: i32,
+    /// The job that counts its history.
+    pub job_id: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{Request, header};
 use pulso::analytics::rollup::{folder, verify};
 use pulso::db::Value;
+use pulso::jobs::worker;
 use serde_json::{Value as Json, json};
 
 use super::TestApp;
@@ -52,12 +53,17 @@ impl TestApp {
         folder::fold_all(&self.app).await.unwrap()
     }
 
+    /// Does every job whose time has come.
+    pub async fn work(&self) -> usize {
+        worker::run_due(&self.app).await.unwrap()
+    }
+
     /// The snapshots of the first tenant must be what its log adds up to.
     #[track_caller]
     pub fn snapshots_agree(&self) -> impl Future<Output = verify::Report> {
         let caller = std::panic::Location::caller();
         async move {
-            let report = verify::verify(&self.app, self.alpha.id).await.unwrap();
+            let report = Box::pin(verify::verify(&self.app, self.alpha.id)).await.unwrap();
             assert_eq!(report.findings, Vec::<String>::new(), "{caller}");
             report
         }
@@ -67,7 +73,7 @@ impl TestApp {
     #[track_caller]
     pub fn tamper_with(&self, sql: &str) -> impl Future<Output = ()> {
         let caller = std::panic::Location::caller();
-        let changed = self.write_sql(sql, vec![Value::Id(self.alpha.id)]);
+        let changed = Box::pin(self.write_sql(sql, vec![Value::Id(self.alpha.id)]));
         async move { assert!(changed.await > 0, "{caller}") }
     }
 

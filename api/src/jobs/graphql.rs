@@ -36,6 +36,12 @@ async fn cancel(ctx: &Ctx, id: Uuid) -> crate::error::Result<()> {
         RowRule::Owners(_) | RowRule::Company(_) | RowRule::Either(..) => None,
     };
     let (kind, state) = job.ok_or_else(|| Error::not_found("job"))?;
+    if super::WAITED_FOR.contains(&&*kind) && matches!(&*state, "queued" | "running") {
+        return Err(Error::conflict(say(
+            "metrics wait for this job: it ends when they are deleted",
+            "há métricas que esperam por esta tarefa: ela termina quando forem apagadas",
+        )));
+    }
     if !queue::revoke(&conn, &writer, (id, ctx.now())).await? {
         return Err(Error::conflict(say("this job is over", "esta tarefa já terminou")));
     }

@@ -14,11 +14,15 @@ use crate::queue::Runner;
 use crate::record::Record;
 
 /// Every kind of job, and what does a step of it.
-const KINDS: [(&str, Runner); 3] = [
+const KINDS: [(&str, Runner); 4] = [
     (rollup::job::RECALC, rollup::job::recalc),
     (rollup::job::REBUILD, rollup::job::rebuild),
     (rollup::job::VERIFY, rollup::job::verify),
+    (rollup::job::BACKFILL, rollup::job::backfill),
 ];
+
+/// Kinds that something waits for: they end with it.
+const WAITED_FOR: [&str; 1] = [rollup::job::BACKFILL];
 
 /// What does a step of a kind.
 fn runner_of(kind: &str) -> Option<Runner> {

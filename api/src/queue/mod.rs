@@ -22,7 +22,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 pub use night::waits_until;
-pub use store::{append, claim, due, fail, note, put_off, renew, revoke, state_of, waiting};
+pub use store::{append, bound, claim, due, fail, note, put_off, renew, revoke, state_of};
 
 use crate::app::App;
 use crate::db::Conn;
@@ -32,6 +32,8 @@ use crate::error::Result;
 pub const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// Tries of a step before the job has failed.
 pub const ATTEMPTS_MAX: i64 = 5;
+/// Of a job that something waits for: it is tried until it succeeds.
+pub const ATTEMPTS_WITHOUT_END: i64 = i32::MAX as i64;
 /// How long a job that failed waits, at least; twice as long after each further failure.
 const AGAIN_IN: TimeDelta = TimeDelta::seconds(10);
 const AGAIN_IN_MAX: TimeDelta = TimeDelta::hours(1);
@@ -44,6 +46,8 @@ pub struct Queued {
     pub arguments: Json,
     /// Only in the tenant's night.
     pub off_hours: bool,
+    /// [`ATTEMPTS_MAX`] or [`ATTEMPTS_WITHOUT_END`].
+    pub attempts_max: i64,
     pub requested_by: Option<Uuid>,
 }
 

@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-use super::{ATTEMPTS_MAX, Job, LEASE, Next, Queued, first_run};
+use super::{Job, LEASE, Next, Queued, first_run};
 use crate::access::{Permit, SystemHandle};
 use crate::clock::Clock;
 use crate::db::{Conn, NullOf, Row, Statement, Value};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, say};
+use crate::limits;
 
 const ERROR_CHARS_MAX: usize = 500;
 /// Jobs that one look at the queue finds.
@@ -48,7 +49,7 @@ pub async fn append(conn: &Conn, permit: &impl Permit, clock: &Clock, job: Queue
         "queued".into(),
         Value::Json(job.arguments),
         Value::Bool(job.off_hours),
-        Value::Int(ATTEMPTS_MAX),
+        Value::Int(job.attempts_max),
         Value::Instant(first_run(now, zone, job.off_hours)),
         job.requested_by.map_or(Value::Null(NullOf::Id), Value::Id),
         Value::Instant(now),
@@ -68,8 +69,19 @@ fn read_zone(row: &Row, column: usize) -> Result<Tz> {
     row.text(column)?.unwrap_or_default().parse().map_err(Error::internal)
 }
 
-/// How many of a tenant's jobs are not over.
-pub async fn waiting(conn: &Conn, permit: &impl Permit) -> Result<i64> {
+/// Refuses another job where a tenant has as many as it may that are not over.
+pub async fn bound(conn: &Conn, permit: &impl Permit) -> Result<()> {
+    let max = limits::JOBS_WAITING_MAX;
+    if waiting(conn, permit).await? < max {
+        return Ok(());
+    }
+    Err(Error::limit(say(
+        format!("a tenant has {max} jobs that wait or run at most"),
+        format!("uma conta tem no máximo {max} tarefas em espera ou em execução"),
+    )))
+}
+
+async fn waiting(conn: &Conn, permit: &impl Permit) -> Result<i64> {
     let sql = format!(
         "SELECT count(*) FROM jobs WHERE tenant_id = {} AND state IN ('queued', 'running')",
         conn.dialect().placeholder(1)

@@ -17,7 +17,7 @@ use super::recount::minutes_from;
 use super::store::{self, Stretch};
 use super::window::Span;
 use crate::access::SystemHandle;
-use crate::analytics::metric::custom;
+use crate::analytics::metric::{Metric, custom};
 use crate::app::App;
 use crate::db::Conn;
 use crate::error::{Error, Result};
@@ -86,7 +86,8 @@ struct Audit<'a> {
     app: &'a App,
     conn: &'a Conn,
     system: &'a SystemHandle,
-    feeds: Arc<Feeds>,
+    /// Of metrics whose history is counted; of others some days are not there yet.
+    feeds: Feeds,
     zone: Tz,
     minutes_from: DateTime<Utc>,
 }
@@ -98,7 +99,7 @@ impl<'a> Audit<'a> {
         system: &'a SystemHandle,
     ) -> Result<Option<Audit<'a>>> {
         let Some(zone) = store::day_zone(conn, system).await? else { return Ok(None) };
-        let feeds = super::folder::feeds_of(conn, system).await?;
+        let feeds = Feeds::of(custom::catalogue_of(conn, system).await?.iter());
         let minutes_from = minutes_from(app.clock.now(), zone);
         Ok(Some(Self { app, conn, system, feeds, zone, minutes_from }))
     }
@@ -154,12 +155,13 @@ impl<'a> Audit<'a> {
             audited.too_large += 1;
             return Ok(());
         }
-        let catalogue = custom::catalogue_of(self.conn, self.system).await?;
-        let feeds = Feeds::of(
-            catalogue
-                .iter()
-                .filter(|known| known.folded().is_some_and(|folded| &*folded.key == metric)),
-        );
+        let fed = custom::fed_of(self.conn, self.system).await?;
+        let is_meant =
+            |known: &&Arc<Metric>| known.folded().is_some_and(|folded| &*folded.key == metric);
+        let feeds = Feeds::of(fed.iter().filter(is_meant));
+        if !feeds.keys().is_empty() && !self.feeds.keys().contains(&metric) {
+            return Ok(());
+        }
         let counted = self.count(&feeds, span).await?;
         let counted = counted.buckets.get(&place).map(|state| state.to_text());
         let spans = [Span { grain: place.grain, from: place.starts_at, to: ends_at }];

@@ -11,7 +11,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::fold::{Cut, Feeds, Logged, Place, Series, fold};
-use super::history;
 use super::state::State;
 use super::store::{self, Batch};
 use crate::access::{Permit, SystemHandle};
@@ -39,12 +38,13 @@ const LANES: [(Lane, i64); 3] = [(Lane::Critical, 100), (Lane::Normal, 100), (La
 /// What feeds the metrics that every tenant has.
 static COMMON: LazyLock<Arc<Feeds>> = LazyLock::new(|| Arc::new(Feeds::of(METRICS.iter())));
 
-/// What feeds a tenant's metrics, those left out whose history is not counted yet.
+/// What feeds a tenant's metrics, also those whose history is still being counted: days that the count
+/// has not reached yet are replaced by it, and after it nothing is missing.
 pub(in crate::analytics) async fn feeds_of(
     conn: &Conn,
     permit: &impl Permit,
 ) -> Result<Arc<Feeds>> {
-    let catalogue = custom::catalogue_of(conn, permit).await?;
+    let catalogue = custom::fed_of(conn, permit).await?;
     Ok(if catalogue.is_common() {
         Arc::clone(&COMMON)
     } else {
@@ -105,7 +105,6 @@ async fn fold_pass(app: &App, tenant_id: Uuid) -> Result<Option<i64>> {
     let Some(head) = store::take_head(&conn, &system, (zone, now)).await? else {
         return Ok(None);
     };
-    history::count(&conn, &system, (head.zone, now)).await?;
     let batches = next_batches(&conn, &system, now).await?;
     if batches.is_empty() {
         // Gives the head back now: a dropped transaction ends a little later, and whoever comes

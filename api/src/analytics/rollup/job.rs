@@ -24,6 +24,7 @@ use crate::queue::{Job, Next, Stepped};
 pub const RECALC: &str = "snapshot_recalc";
 pub const REBUILD: &str = "rebuild";
 pub const VERIFY: &str = "snapshot_verify";
+pub const BACKFILL: &str = "metric_backfill";
 
 type Boxed<'a> = Pin<Box<dyn Future<Output = Result<Stepped>> + Send + 'a>>;
 
@@ -83,6 +84,28 @@ impl<T: Default + Serialize + for<'d> Deserialize<'d>> Cursor<T> {
     }
 }
 
+impl Cursor<Replaced> {
+    /// Counts the next days, and puts them in the place of what is there.
+    async fn replace(
+        &mut self,
+        conn: &Conn,
+        system: &SystemHandle,
+        recount: &Recount,
+        now: DateTime<Utc>,
+    ) -> Result<()> {
+        let window = recount.first_of(conn, system, self.rest).await?;
+        let counted = recount.count(conn, system, window).await?;
+        store::put_series(conn, system, &counted.folds.series, now).await?;
+        let places = (counted.series.as_slice(), counted.spans.as_slice());
+        let changed = store::replace(conn, system, places, &counted.folds.buckets, now).await?;
+        store::note_change(conn, system, 0, now).await?;
+        self.found.events += counted.events;
+        self.found.rows_changed += u64::try_from(changed).map_err(Error::internal)?;
+        self.rest.from = window.to;
+        Ok(())
+    }
+}
+
 fn read<T: for<'d> Deserialize<'d>>(json: &Json) -> Result<T> {
     T::deserialize(json).map_err(Error::internal)
 }
@@ -114,15 +137,7 @@ async fn replace_days(app: &App, job: &Job, is_all: bool) -> Result<Stepped> {
     let Some(mut cursor) = cursor else { return done(conn, &Replaced::default()) };
     let asked: Arguments = read(&job.arguments)?;
     let recount = Recount::of(&conn, &system, (head.zone, now), asked.metrics.as_deref()).await?;
-    let window = recount.first_of(&conn, &system, cursor.rest).await?;
-    let counted = recount.count(&conn, &system, window).await?;
-    store::put_series(&conn, &system, &counted.folds.series, now).await?;
-    let places = (counted.series.as_slice(), counted.spans.as_slice());
-    let changed = store::replace(&conn, &system, places, &counted.folds.buckets, now).await?;
-    store::note_change(&conn, &system, 0, now).await?;
-    cursor.found.events += counted.events;
-    cursor.found.rows_changed += u64::try_from(changed).map_err(Error::internal)?;
-    cursor.rest.from = window.to;
+    cursor.replace(&conn, &system, &recount, now).await?;
     if !cursor.is_over() {
         return Ok(Stepped { conn: Some(conn), next: cursor.more()? });
     }
@@ -131,6 +146,35 @@ async fn replace_days(app: &App, job: &Job, is_all: bool) -> Result<Stepped> {
         cursor.found.rows_changed += store::remove_strays(&conn, &system, &metrics).await?;
     }
     done(conn, &cursor.found)
+}
+
+/// Counts the history of metrics that came after their events. They are fed by whoever folds from the
+/// beginning, so that each event is in the count of its days, or comes after it.
+pub fn backfill<'a>(app: &'a Arc<App>, job: &'a Job) -> Boxed<'a> {
+    Box::pin(count_history(app, job))
+}
+
+async fn count_history(app: &App, job: &Job) -> Result<Stepped> {
+    let system = SystemHandle::for_tenant(job.tenant_id);
+    let conn = app.db.transaction().await?;
+    let now = app.clock.now();
+    // Made where there is none: whoever folds the first events at this moment may not know the metrics.
+    let head = store::make_and_hold_head(&conn, &system, (job.zone, now)).await?;
+    // Those that were deleted meanwhile are not among them.
+    let metrics = custom::counted_by(&conn, &system, job.id).await?;
+    let cursor = Cursor::<Replaced>::of(&conn, &system, job, head.zone).await?;
+    let mut found = Replaced::default();
+    if let Some(mut cursor) = cursor.filter(|cursor| !metrics.is_empty() && !cursor.is_over()) {
+        let recount = Recount::of_new(&conn, &system, (head.zone, now), &metrics).await?;
+        cursor.replace(&conn, &system, &recount, now).await?;
+        if !cursor.is_over() {
+            return Ok(Stepped { next: cursor.more()?, conn: Some(conn) });
+        }
+        found = cursor.found;
+    }
+    custom::mark_ready(&conn, &system, (job.id, now)).await?;
+    let result = json!({ "events": found.events, "rowsChanged": found.rows_changed });
+    Ok(Stepped { conn: Some(conn), next: Next::Done(result) })
 }
 
 /// Compares the days of a span of time, or of everything, with the log; some days at a time, each as of

@@ -13,7 +13,6 @@ pub mod fold;
 pub mod folder;
 pub mod grain;
 pub mod graphql;
-mod history;
 pub mod job;
 mod recount;
 mod retry;

@@ -2,6 +2,7 @@
 //! what is there.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -13,7 +14,7 @@ use super::grain::Grain;
 use super::store::{self, Stretch};
 use super::window::{Span, Window};
 use crate::access::SystemHandle;
-use crate::analytics::metric::custom;
+use crate::analytics::metric::{Metric, custom};
 use crate::db::Conn;
 use crate::error::{Error, Result};
 use crate::limits;
@@ -57,14 +58,29 @@ impl Recount {
             let key = metric.folded().map(|folded| &*folded.key);
             key.is_some_and(|key| keys.as_ref().is_none_or(|keys| keys.contains(key)))
         });
+        Self::fed_by(conn, system, Feeds::of(metrics), (zone, minutes_from(now, zone))).await
+    }
+
+    /// Of metrics that were never counted: all minutes that are kept, because nobody else counted any.
+    pub(super) async fn of_new(
+        conn: &Conn,
+        system: &SystemHandle,
+        (zone, now): (Tz, DateTime<Utc>),
+        metrics: &[Arc<Metric>],
+    ) -> Result<Self> {
         let feeds = Feeds::of(metrics);
+        Self::fed_by(conn, system, feeds, (zone, now - MINUTES_KEPT)).await
+    }
+
+    async fn fed_by(
+        conn: &Conn,
+        system: &SystemHandle,
+        feeds: Feeds,
+        (zone, minutes_from): (Tz, DateTime<Utc>),
+    ) -> Result<Self> {
         let series = store::series_of(conn, system, &feeds.keys()).await?;
-        Ok(Self {
-            series: series.into_iter().map(|(id, _, _)| id).collect(),
-            feeds,
-            zone,
-            minutes_from: minutes_from(now, zone),
-        })
+        let series = series.into_iter().map(|(id, _, _)| id).collect();
+        Ok(Self { series, feeds, zone, minutes_from })
     }
 
     /// The first days of `rest`, as many as one step may take.

@@ -9,7 +9,6 @@ use crate::analytics::metric::custom;
 use crate::audit::{self, Entry};
 use crate::ctx::Ctx;
 use crate::error::{Error, Result, say};
-use crate::limits;
 use crate::queue::{self, Queued};
 
 /// Queues a job of this folder; its id.
@@ -33,14 +32,13 @@ pub(super) async fn ask_for(
             return Err(Error::not_found("metric"));
         }
     }
-    if queue::waiting(&conn, &writer).await? >= limits::JOBS_WAITING_MAX {
-        return Err(too_many());
-    }
+    queue::bound(&conn, &writer).await?;
     let arguments = serde_json::to_value(&asked).map_err(Error::internal)?;
     let queued = Queued {
         kind,
         arguments: arguments.clone(),
         off_hours,
+        attempts_max: queue::ATTEMPTS_MAX,
         requested_by: Some(ctx.actor.user_id),
     };
     let id = queue::append(&conn, &writer, &ctx.app.clock, queued).await?;
@@ -68,12 +66,4 @@ fn check(asked: &Arguments) -> Result<()> {
         )),
         (Some(_), Some(_)) | (None, None) => Ok(()),
     }
-}
-
-fn too_many() -> Error {
-    let max = limits::JOBS_WAITING_MAX;
-    Error::limit(say(
-        format!("a tenant has {max} jobs that wait or run at most"),
-        format!("uma conta tem no máximo {max} tarefas em espera ou em execução"),
-    ))
 }

@@ -6,4 +6,4 @@ pub mod record;
 mod rules;
 mod store;
 
-pub use store::{catalogue_of, counting, keys_of, mark_ready};
+pub use store::{catalogue_of, counted_by, fed_of, keys_of, mark_ready};

@@ -92,6 +92,11 @@ fn declaration() -> Record {
                 .default(Default::Value("counting".into()))
                 .about("It can be asked for when its history is counted."),
         )
+        .field(
+            field(Column::JobId, Kind::Id)
+                .read_only()
+                .about("The job that counts its history; null when that is done."),
+        )
         .field(field(Column::CreatedBy, Kind::Id).filter().read_only())
         .one("creator", Column::CreatedBy, user::record::record, "")
 }

@@ -3,18 +3,19 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::definition::Definition;
 use super::store;
-use crate::access::Resource;
+use crate::access::{Permit, Resource};
 use crate::analytics::metric::{Catalogue, catalogue};
 use crate::analytics::rollup;
 use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
 use crate::error::{Error, Result, say};
 use crate::limits;
+use crate::queue::{self, Queued};
 use crate::record::change::{RowChange, Session};
 
 type Boxed<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
@@ -47,25 +48,30 @@ pub(super) fn check<'a>(ctx: &'a Ctx, conn: &'a Conn, changes: &'a mut [RowChang
     })
 }
 
-/// After metrics are written: what is kept of those that went is forgotten, unless a ratio is made of
-/// them. Those that come back are counted again from the beginning.
+/// After metrics are written: a job is queued that counts the history of those that are new or came
+/// back, from the beginning. What is kept of those that went is forgotten, unless a ratio is made of
+/// them.
 pub(super) fn count_or_forget<'a>(
     session: &'a mut Session<'_>,
     changes: &'a [RowChange],
 ) -> Boxed<'a> {
     Box::pin(async move {
         let (conn, permit) = (session.conn(), session.cause()?);
-        let back: Vec<Uuid> =
-            changes.iter().filter(|change| comes_back(change)).map(|change| change.id).collect();
+        let come = |change: &&RowChange| change.old.is_none() || comes_back(change);
+        let come: Vec<&RowChange> = changes.iter().filter(come).collect();
         let gone: Vec<&RowChange> = changes.iter().filter(|change| goes(change)).collect();
-        if back.is_empty() && gone.is_empty() {
+        if come.is_empty() && gone.is_empty() {
             return Ok(());
         }
         let left = store::definitions(conn, &permit).await?;
-        if !back.is_empty() {
-            check_again(&left, &back)?;
-            store::count_again(conn, &permit, back).await?;
+        let back = come.iter().filter(|change| change.old.is_some()).map(|change| change.id);
+        check_again(&left, &back.collect::<Vec<_>>())?;
+        count(session, &permit, &come).await?;
+        if gone.is_empty() {
+            return Ok(());
         }
+        let conn = session.conn();
+        store::leave(conn, &permit, gone.iter().map(|change| change.id).collect()).await?;
         for name in gone.iter().map(|change| definition_of(change).name) {
             if let Some((ratio, _)) = left.iter().find(|(each, _)| each.is_ratio_of(&name)) {
                 return Err(needed(&name, &ratio.name));
@@ -74,6 +80,28 @@ pub(super) fn count_or_forget<'a>(
         let keys = gone.iter().map(|change| change.id.to_string()).collect();
         rollup::forget(conn, &permit, keys).await
     })
+}
+
+/// Queues the job that counts the history of metrics.
+async fn count(session: &Session<'_>, permit: &impl Permit, metrics: &[&RowChange]) -> Result<()> {
+    let definitions = metrics.iter().map(|change| definition_of(change));
+    let definitions: Vec<Definition> = definitions.filter(store::has_history).collect();
+    if definitions.is_empty() {
+        return Ok(());
+    }
+    let (ctx, conn) = (session.ctx(), session.conn());
+    queue::bound(conn, permit).await?;
+    let names: Vec<&str> = definitions.iter().map(|definition| &*definition.name).collect();
+    let job = Queued {
+        kind: rollup::job::BACKFILL,
+        arguments: json!({ "metrics": names }),
+        off_hours: false,
+        attempts_max: queue::ATTEMPTS_WITHOUT_END,
+        requested_by: Some(ctx.actor.user_id),
+    };
+    let job_id = queue::append(conn, permit, &ctx.app.clock, job).await?;
+    let ids = definitions.iter().map(|definition| definition.id).collect();
+    store::count_by(conn, permit, (ids, job_id)).await
 }
 
 /// All that are right; a ratio comes after its parts.

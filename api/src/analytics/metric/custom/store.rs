@@ -77,37 +77,77 @@ pub async fn keys_of(conn: &Conn, permit: &impl Permit) -> Result<Vec<String>> {
     Ok(common.map(|folded| folded.key.to_string()).chain(own).collect())
 }
 
-/// Metrics whose history is not counted yet.
-pub async fn counting(conn: &Conn, permit: &impl Permit) -> Result<Vec<Arc<Metric>>> {
-    let waiting = definitions(conn, permit).await?.into_iter().filter(|(_, is_ready)| !is_ready);
-    // Ratios are never counted themselves.
-    waiting.map(|(one, _)| one.metric(&Catalogue::default()).map(Arc::new)).collect()
+/// Everything that events are folded into, also what cannot be asked for yet.
+pub async fn fed_of(conn: &Conn, permit: &impl Permit) -> Result<Catalogue> {
+    let mut catalogue = Catalogue::default();
+    for (definition, _) in definitions(conn, permit).await? {
+        // A ratio is read from others, and fed by none.
+        if definition.aggregation != RATIO {
+            catalogue.add(Arc::new(definition.metric(&Catalogue::default())?));
+        }
+    }
+    Ok(catalogue)
 }
 
-/// Their history is counted: from now on every event counts in them when it is folded.
+/// The living metrics whose history a job counts.
+pub async fn counted_by(
+    conn: &Conn,
+    permit: &impl Permit,
+    job_id: Uuid,
+) -> Result<Vec<Arc<Metric>>> {
+    let sql = format!(
+        "SELECT id FROM custom_metrics WHERE tenant_id = {} AND job_id = {} AND deleted_at IS NULL",
+        conn.dialect().placeholder(1),
+        conn.dialect().placeholder(2)
+    );
+    let values = vec![Value::Id(permit.tenant_id()), Value::Id(job_id)];
+    let rows = conn.rows(permit, &Statement::new(sql, values)).await?;
+    let ids = rows.iter().map(|row| row.required_id(0)).collect::<Result<Vec<_>>>()?;
+    let definitions = definitions(conn, permit).await?.into_iter();
+    let own = definitions.filter(|(definition, _)| ids.contains(&definition.id));
+    own.map(|(one, _)| one.metric(&Catalogue::default()).map(Arc::new)).collect()
+}
+
+/// A job has counted the history of its metrics: they can be asked for.
 pub async fn mark_ready(
     conn: &Conn,
     permit: &impl Permit,
-    ids: Vec<Uuid>,
-    now: DateTime<Utc>,
+    (job_id, now): (Uuid, DateTime<Utc>),
 ) -> Result<()> {
     let place = |number| conn.dialect().placeholder(number);
     let sql = format!(
-        "UPDATE custom_metrics SET state = '{READY}', updated_at = {} WHERE tenant_id = {} AND {}",
+        "UPDATE custom_metrics SET state = '{READY}', job_id = NULL, updated_at = {} \
+         WHERE tenant_id = {} AND job_id = {}",
+        place(1),
+        place(2),
+        place(3)
+    );
+    let values = vec![Value::Instant(now), Value::Id(permit.tenant_id()), Value::Id(job_id)];
+    conn.execute(permit, &Statement::new(sql, values)).await.map(drop)
+}
+
+/// A job is to count their history, from the beginning.
+pub(super) async fn count_by(
+    conn: &Conn,
+    permit: &impl Permit,
+    (ids, job_id): (Vec<Uuid>, Uuid),
+) -> Result<()> {
+    let place = |number| conn.dialect().placeholder(number);
+    let sql = format!(
+        "UPDATE custom_metrics SET state = '{COUNTING}', job_id = {} WHERE tenant_id = {} AND {}",
         place(1),
         place(2),
         conn.dialect().in_ids("id", &place(3))
     );
-    let values = vec![Value::Instant(now), Value::Id(permit.tenant_id()), Value::Ids(ids)];
+    let values = vec![Value::Id(job_id), Value::Id(permit.tenant_id()), Value::Ids(ids)];
     conn.execute(permit, &Statement::new(sql, values)).await.map(drop)
 }
 
-/// Their history is to be counted, from the beginning; ratios have none.
-pub(super) async fn count_again(conn: &Conn, permit: &impl Permit, ids: Vec<Uuid>) -> Result<()> {
+/// Their history is counted by nobody any more.
+pub(super) async fn leave(conn: &Conn, permit: &impl Permit, ids: Vec<Uuid>) -> Result<()> {
     let place = |number| conn.dialect().placeholder(number);
     let sql = format!(
-        "UPDATE custom_metrics SET state = '{COUNTING}' WHERE tenant_id = {} AND {} \
-         AND aggregation <> '{RATIO}'",
+        "UPDATE custom_metrics SET job_id = NULL WHERE tenant_id = {} AND {} AND job_id IS NOT NULL",
         place(1),
         conn.dialect().in_ids("id", &place(2))
     );
@@ -117,5 +157,9 @@ pub(super) async fn count_again(conn: &Conn, permit: &impl Permit, ids: Vec<Uuid
 
 /// The state that a metric begins with: ratios are read from others, and have no history.
 pub(super) fn first_state(definition: &Definition) -> &'static str {
-    if definition.aggregation == RATIO { READY } else { COUNTING }
+    if has_history(definition) { COUNTING } else { READY }
+}
+
+pub(super) fn has_history(definition: &Definition) -> bool {
+    definition.aggregation != RATIO
 }

@@ -28,7 +28,7 @@ pub(in crate::analytics::rollup) struct Batch {
     range: Option<(Uuid, Uuid)>,
 }
 
-/// Tenants with batches whose time has come, or metrics whose history waits to be counted.
+/// Tenants with batches whose time has come.
 pub(in crate::analytics::rollup) async fn tenants_with_work(
     conn: &Conn,
     now: DateTime<Utc>,
@@ -38,9 +38,7 @@ pub(in crate::analytics::rollup) async fn tenants_with_work(
     let sql = format!(
         "SELECT t.id FROM tenants t WHERE EXISTS (SELECT 1 FROM event_batches b \
          WHERE b.tenant_id = t.id AND b.state = 'queued' \
-         AND (b.next_attempt_at IS NULL OR b.next_attempt_at <= {})) \
-         OR EXISTS (SELECT 1 FROM custom_metrics m WHERE m.tenant_id = t.id \
-         AND m.state = 'counting' AND m.deleted_at IS NULL)",
+         AND (b.next_attempt_at IS NULL OR b.next_attempt_at <= {}))",
         conn.dialect().placeholder(1)
     );
     let rows = conn.rows(&system, &Statement::new(sql, vec![Value::Instant(now)])).await?;
@@ -53,29 +51,47 @@ pub(in crate::analytics::rollup) async fn take_head(
     permit: &impl Permit,
     (zone, now): (Tz, DateTime<Utc>),
 ) -> Result<Option<Head>> {
+    let lock = format!(
+        "SELECT time_zone FROM fold_heads WHERE tenant_id = {} AND id = '{HEAD}'{}",
+        conn.dialect().placeholder(1),
+        conn.dialect().for_update_or_skip()
+    );
+    let lock = Statement::new(lock, vec![Value::Id(permit.tenant_id())]);
+    if let Some(row) = conn.row(permit, &lock).await? {
+        return head_of(&row).map(Some);
+    }
+    // Either somebody has it, or it is not there yet.
+    make_head(conn, permit, (zone, now)).await?;
+    let row = conn.row(permit, &lock).await?;
+    row.map(|row| head_of(&row)).transpose()
+}
+
+async fn make_head(
+    conn: &Conn,
+    permit: &impl Permit,
+    (zone, now): (Tz, DateTime<Utc>),
+) -> Result<()> {
     let place = |number| conn.dialect().placeholder(number);
-    let tenant = Value::Id(permit.tenant_id());
-    let make = format!(
+    let sql = format!(
         "INSERT INTO fold_heads (tenant_id, id, time_zone, updated_at) VALUES ({}, '{HEAD}', {}, {}) \
          ON CONFLICT DO NOTHING",
         place(1),
         place(2),
         place(3)
     );
-    let lock = format!(
-        "SELECT time_zone FROM fold_heads WHERE tenant_id = {} AND id = '{HEAD}'{}",
-        place(1),
-        conn.dialect().for_update_or_skip()
-    );
-    let lock = Statement::new(lock, vec![tenant.clone()]);
-    if let Some(row) = conn.row(permit, &lock).await? {
-        return head_of(&row).map(Some);
-    }
-    // Either somebody has it, or it is not there yet.
-    let values = vec![tenant, zone.name().into(), Value::Instant(now)];
-    conn.execute(permit, &Statement::new(make, values)).await?;
-    let row = conn.row(permit, &lock).await?;
-    row.map(|row| head_of(&row)).transpose()
+    let values = vec![Value::Id(permit.tenant_id()), zone.name().into(), Value::Instant(now)];
+    conn.execute(permit, &Statement::new(sql, values)).await.map(drop)
+}
+
+/// As [`hold_head`], and makes it where none was ever folded: whoever is about to make it is waited for.
+pub(in crate::analytics::rollup) async fn make_and_hold_head(
+    conn: &Conn,
+    permit: &impl Permit,
+    (zone, now): (Tz, DateTime<Utc>),
+) -> Result<Head> {
+    make_head(conn, permit, (zone, now)).await?;
+    let head = hold_head(conn, permit).await?;
+    head.ok_or_else(|| Error::internal("a tenant's head went away"))
 }
 
 /// Waits until nobody folds the tenant's events, and keeps it so until the transaction ends. None
