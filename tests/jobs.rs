@@ -173,6 +173,21 @@ both_databases! {
         assert!(job["error"].as_str().unwrap().contains("fell silent"), "{job:#}");
     }
 
+    async fn what_is_over_is_kept_for_a_while(app: TestApp) {
+        let ids = [ask(&app, "snapshotRebuild").await, ask(&app, "snapshotVerify").await];
+        assert_eq!(run_due(&app).await, 2);
+        let waits = ask(&app, "snapshotRebuild").await;
+        app.app.clock.advance(TimeDelta::days(90));
+        assert_eq!(worker::sweep(&app.app).await.unwrap(), 0);
+        app.app.clock.advance(TimeDelta::seconds(1));
+        assert_eq!(worker::sweep(&app.app).await.unwrap(), 2);
+        for id in ids {
+            let query = format!("{{ job(id: \"{id}\") {{ id }} }}");
+            assert_eq!(app.error_code(&app.alpha.admin.key, &query, json!({})).await, "NOT_FOUND");
+        }
+        assert_eq!(seen(&app, waits).await["state"], "QUEUED");
+    }
+
     async fn off_hours_are_the_tenants_night(app: TestApp) {
         years_of_events(&app).await;
         // Nine in the morning in São Paulo.

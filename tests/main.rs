@@ -85,6 +85,7 @@ mod roles;
 mod row_scopes;
 mod schema;
 mod search;
+mod series_rest;
 mod sessions;
 mod sign_in_attacks;
 mod single_sign_on;

@@ -251,11 +251,13 @@ async fn keep_swept(app: Arc<App>) {
         let budgets = rate::sweep(&app).await;
         let notifications = notice::sweep(&app).await;
         let minutes = analytics::rollup::folder::sweep(&app).await;
+        let jobs = jobs::worker::sweep(&app).await;
         for (what, swept) in [
             ("idempotency keys", keys),
             ("budgets", budgets),
             ("notifications", notifications),
             ("minutes", minutes),
+            ("jobs", jobs),
         ] {
             match swept {
                 Ok(0) => {}

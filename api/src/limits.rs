@@ -260,6 +260,8 @@ pub const RETRIED_AT_ONCE_MAX: usize = 1_000;
 pub const JOBS_AT_ONCE: usize = 2;
 /// Jobs of a tenant that wait or run.
 pub const JOBS_WAITING_MAX: i64 = 100;
+/// Days that a job is kept after it is over.
+pub const JOB_KEPT_DAYS: i64 = 90;
 /// Metrics that a tenant may have of its own.
 pub const CUSTOM_METRICS_MAX: usize = 200;
 /// Metrics of one question.

@@ -15,6 +15,12 @@ const ROUTES: &[(&str, u16, &str)] = &[
     ("/graphql/ws", 426, "the same operations; the credential comes with the connection"),
     ("/schema.graphql", 200, "the schema is the same for everybody and holds no rows"),
     (
+        "/api/v1/analytics/series.json",
+        401,
+        "metricSeries by another name; who gets what is in series_rest.rs",
+    ),
+    ("/api/v1/analytics/series.csv", 401, "the same as a file"),
+    (
         "/api/v2/analytics/goals/seller/{seller_id}",
         401,
         "customerGoals by another name; who gets what is in goals_rest.rs",

@@ -8,18 +8,18 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, VARY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 use sha2::{Digest, Sha256};
 
-use super::{credentials, reply, schema};
+use super::{adapter, credentials, reply, schema};
 use crate::app::App;
-use crate::ctx::{Caller, Origin};
+use crate::ctx::Origin;
 use crate::error::http::Problem;
-use crate::error::{Code, Error, Message, Result, say};
-use crate::graphql::{Reply, Request};
+use crate::error::{Error, Result, say};
+use crate::graphql::Reply;
 use crate::limits;
 
 const OPERATION: &str = "query($seller: ID!, $year: Int, $month: Int, $class: CustomerClass, \
@@ -65,7 +65,7 @@ pub(super) async fn handle(
 ) -> std::result::Result<Response, Problem> {
     let (language, request_id) = (origin.language, origin.request_id.clone());
     let refuse = |error: Error| Problem::of(&error, language, &request_id);
-    let asked = asked.map_err(|refused| refuse(unreadable(&refused.body_text())))?;
+    let asked = asked.map_err(|refused| refuse(adapter::unreadable(&refused)))?;
     let variables = variables(&seller, &asked.0).map_err(refuse)?;
     let mut pages = Vec::new();
     let (offset, limit) = (asked.0.offset.unwrap_or_default(), limit_of(&asked.0).map_err(refuse)?);
@@ -76,11 +76,8 @@ pub(super) async fn handle(
         let mut variables = variables.clone();
         variables.insert("first".to_owned(), json!(left.min(limits::PAGE_ROWS_MAX)));
         variables.insert("after".to_owned(), after);
-        let reply = run(&app, caller, variables).await;
-        let mut body: Json = serde_json::from_slice(&reply.body).unwrap_or_default();
-        if let Some(error) = body.pointer("/errors/0") {
-            return Err(problem_of(error, &reply, &origin));
-        }
+        let (mut body, reply) =
+            adapter::run(&app, (caller, &origin), (OPERATION, variables)).await?;
         let page = body.pointer_mut("/data/page").map(Json::take).unwrap_or_default();
         after = page.pointer("/pageInfo/endCursor").cloned().unwrap_or_default();
         left = left.saturating_sub(limits::PAGE_ROWS_MAX);
@@ -91,16 +88,6 @@ pub(super) async fn handle(
         }
     };
     Ok(respond(&headers, &last, &shown(pages, offset, limit)))
-}
-
-async fn run(app: &Arc<App>, caller: Caller, variables: Map<String, Json>) -> Reply {
-    let query = Some(OPERATION.to_owned());
-    let request = Request { query, variables, ..Request::default() };
-    app.graphql.execute(caller, request, true).await
-}
-
-fn unreadable(why: &str) -> Error {
-    Error::invalid(say(why.to_owned(), why.to_owned()))
 }
 
 fn limit_of(asked: &Asked) -> Result<u64> {
@@ -140,23 +127,6 @@ fn variables(seller: &str, asked: &Asked) -> Result<Map<String, Json>> {
         set("orderBy", json!([{ "field": field, "direction": direction }]));
     }
     Ok(variables)
-}
-
-/// The first error of an operation, as this door tells failures.
-fn problem_of(error: &Json, reply: &Reply, origin: &Origin) -> Problem {
-    let text = |pointer: &str| error.pointer(pointer).and_then(Json::as_str).unwrap_or_default();
-    let code = Code::ALL.into_iter().find(|code| code.as_str() == text("/extensions/code"));
-    let message: Message = say(text("/message").to_owned(), text("/message").to_owned());
-    let problem =
-        Problem::new(code.unwrap_or(Code::Internal), &message, origin.language, &origin.request_id);
-    let field = error.pointer("/extensions/field").and_then(Json::as_str);
-    let problem = problem.with_field(field.map(str::to_owned));
-    match reply.outcome.retry_after_s() {
-        Some(seconds) => {
-            problem.with_header(axum::http::header::RETRY_AFTER, HeaderValue::from(seconds))
-        }
-        None => problem,
-    }
 }
 
 /// The answer under its older names.

@@ -4,6 +4,7 @@
 //! answers health questions. It has no rules of the product and never touches a table. Failures that
 //! are not GraphQL responses are problem+json.
 
+mod adapter;
 mod body;
 mod cors;
 pub mod credentials;
@@ -18,6 +19,7 @@ mod origin;
 mod persisted;
 mod reply;
 mod schema;
+mod series;
 pub mod server;
 mod session;
 mod sign_in;
@@ -69,6 +71,8 @@ fn routes() -> Vec<(&'static str, MethodRouter<Door>)> {
         ("/graphql", any(graphql::handle)),
         ("/graphql/ws", any(websocket::handle)),
         ("/schema.graphql", get(schema::handle)),
+        ("/api/v1/analytics/series.json", get(series::json)),
+        ("/api/v1/analytics/series.csv", get(series::csv)),
         ("/api/v2/analytics/goals/seller/{seller_id}", get(goals::handle)),
         ("/auth/oidc/{tenant}/{provider}", get(sign_in::begin)),
         ("/auth/oidc/{tenant}/{provider}/callback", get(sign_in::finish)),

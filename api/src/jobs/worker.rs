@@ -62,6 +62,14 @@ async fn keep_one_running(app: &Arc<App>) {
     }
 }
 
+/// Removes jobs that are over and older than they are kept; how many.
+pub async fn sweep(app: &App) -> Result<u64> {
+    let conn = app.db.transaction().await?;
+    let swept = queue::sweep(&conn, app.clock.now()).await?;
+    conn.commit().await?;
+    Ok(swept)
+}
+
 /// Runs every job whose time has come to where it leaves its runner; how many.
 pub async fn run_due(app: &Arc<App>) -> Result<usize> {
     let mut ran = 0;

@@ -22,7 +22,7 @@ use serde_json::Value as Json;
 use uuid::Uuid;
 
 pub use night::waits_until;
-pub use store::{append, bound, claim, due, fail, note, put_off, renew, revoke, state_of};
+pub use store::{append, bound, claim, due, fail, note, put_off, renew, revoke, state_of, sweep};
 
 use crate::app::App;
 use crate::db::Conn;

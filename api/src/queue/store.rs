@@ -1,6 +1,6 @@
 //! Rows of `jobs`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
@@ -12,6 +12,8 @@ use crate::error::{Error, Result, say};
 use crate::limits;
 
 const ERROR_CHARS_MAX: usize = 500;
+/// Rows that one sweep removes.
+const SWEPT_AT_ONCE: i64 = 1_000;
 /// Jobs that one look at the queue finds.
 const AT_ONCE: i64 = 20;
 /// What a row says of a job that is over.
@@ -319,4 +321,21 @@ pub async fn revoke(
     );
     let values = vec![Value::Instant(now), Value::Id(permit.tenant_id()), Value::Id(id)];
     Ok(conn.execute(permit, &Statement::new(sql, values)).await? == 1)
+}
+
+/// Removes jobs that are over and older than they are kept, a few at a time; how many.
+pub async fn sweep(conn: &Conn, now: DateTime<Utc>) -> Result<u64> {
+    let system = SystemHandle::for_tenant(Uuid::nil());
+    let before = now - TimeDelta::days(limits::JOB_KEPT_DAYS);
+    let place = |number| conn.dialect().placeholder(number);
+    // Tenant by tenant, because the index is.
+    let sql = format!(
+        "DELETE FROM jobs WHERE (tenant_id, id) IN (SELECT j.tenant_id, j.id \
+         FROM tenants t CROSS JOIN jobs j WHERE j.tenant_id = t.id AND j.created_at < {0} \
+         AND j.finished_at < {0} LIMIT {1})",
+        place(1),
+        place(2)
+    );
+    let values = vec![Value::Instant(before), Value::Int(SWEPT_AT_ONCE)];
+    conn.execute(&system, &Statement::new(sql, values)).await
 }
