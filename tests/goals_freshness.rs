@@ -195,6 +195,19 @@ both_databases! {
         both_say("0.00").await;
         to(won, "ganho").await;
         both_say("31.00").await;
+        // A sale that there is follows its deal, whether new ones are wanted or not.
+        let input = json!({ "input": { "salesFromWonDeals": false } });
+        app.done(key, "tenantUpdate", input, "{ salesFromWonDeals }").await;
+        to(won, "prospeccao").await;
+        both_say("0.00").await;
+        to(won, "ganho").await;
+        both_say("31.00").await;
+        let input = json!({ "id": won, "input": { "value": "32.00" } });
+        app.done(key, "dealUpdate", input, "{ id }").await;
+        both_say("32.00").await;
+        let late = deal("70.00").await;
+        to(late, "ganho").await;
+        both_say("32.00").await;
         app.done(key, "dealDelete", json!({ "id": won }), "{ id }").await;
         both_say("0.00").await;
         let sales = app.data(key, "{ sales { nodes { source dealId orderId cancelledAt } } }", json!({})).await;

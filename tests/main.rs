@@ -48,6 +48,7 @@ mod filters;
 mod goals;
 mod goals_freshness;
 mod goals_rest;
+mod goals_told;
 mod grafana;
 mod http;
 mod idempotency;

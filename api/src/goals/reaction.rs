@@ -46,7 +46,8 @@ pub fn customer_changed<'a>(session: &'a mut Session<'_>, changes: &'a [RowChang
     })
 }
 
-/// After deals are written.
+/// After deals are written. A sale that came from a deal follows it for good; new ones come only where
+/// the tenant wants them now.
 pub fn deal_changed<'a>(session: &'a mut Session<'_>, changes: &'a [RowChange]) -> Boxed<'a> {
     Box::pin(async move {
         let concerned: Vec<&RowChange> = changes.iter().filter(|change| concerns(change)).collect();
@@ -54,9 +55,6 @@ pub fn deal_changed<'a>(session: &'a mut Session<'_>, changes: &'a [RowChange]) 
             return Ok(());
         }
         let permit = session.cause()?;
-        if !tenant::settings::of_tenant(session.conn(), &permit).await?.sales_from_won_deals {
-            return Ok(());
-        }
         let ids = concerned.iter().map(|change| change.id).collect();
         let known = sales::store::of_deals(session.conn(), &permit, ids).await?;
         let mut known: HashMap<String, sale::Model> =
@@ -78,7 +76,11 @@ pub fn deal_changed<'a>(session: &'a mut Session<'_>, changes: &'a [RowChange]) 
             }
         }
         let record = sales::record::record();
-        session.create_derived(record, fresh).await?;
+        if !fresh.is_empty()
+            && tenant::settings::of_tenant(session.conn(), &permit).await?.sales_from_won_deals
+        {
+            session.create_derived(record, fresh).await?;
+        }
         session.derive(record, changed).await
     })
 }

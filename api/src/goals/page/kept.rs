@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use moka::future::Cache;
+use moka::ops::compute::{CompResult, Op};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
@@ -65,16 +66,21 @@ pub struct Kept {
 
 impl Kept {
     pub fn new() -> Self {
+        Self::of_at_most(limits::GOALS_KEPT_ROWS)
+    }
+
+    /// So many rows of each tier.
+    fn of_at_most(rows: u64) -> Self {
         let weight = |rows: usize| u32::try_from(rows + 1).unwrap_or(u32::MAX);
         let live_for = |tier: Tier| Duration::from_secs(tier.seconds());
         Self {
             bases: Cache::builder()
-                .max_capacity(limits::GOALS_KEPT_ROWS)
+                .max_capacity(rows)
                 .weigher(move |_, base: &Arc<Base>| weight(base.goals.len() + base.customers.len()))
                 .time_to_live(live_for(Tier::Static))
                 .build(),
             sold: Cache::builder()
-                .max_capacity(limits::GOALS_KEPT_ROWS)
+                .max_capacity(rows)
                 .weigher(move |_, sold: &Arc<Sold>| weight(sold.years.len()))
                 .time_to_live(live_for(Tier::Annual))
                 .build(),
@@ -126,24 +132,25 @@ impl Kept {
         self.flights.get_with(missing, async { Arc::new(Mutex::new(())) }).await
     }
 
-    /// Whether the caller may have everything read anew; RATE_LIMITED when that was just done.
+    /// Whether the caller may have everything read anew; RATE_LIMITED when that was just done. Of
+    /// several who ask at once one may.
     pub(super) async fn allow_refresh(&self, ctx: &Ctx) -> Result<()> {
         let (caller, now) = ((ctx.tenant_id(), ctx.actor.user_id), ctx.now());
         let pause = TimeDelta::seconds(limits::GOALS_REFRESH_SECONDS);
-        let again =
-            self.refreshed.get(&caller).await.map(|last| last + pause).filter(|at| *at > now);
-        if let Some(again) = again {
-            let wait = u64::try_from((again - now).num_seconds()).unwrap_or_default() + 1;
-            return Err(Error::RateLimited {
-                message: say(
-                    format!("refreshed a moment ago: again in {wait} s"),
-                    format!("atualizado há instantes: de novo em {wait} s"),
-                ),
-                retry_after_s: wait,
-            });
-        }
-        self.refreshed.insert(caller, now).await;
-        Ok(())
+        let asked = self.refreshed.entry(caller).and_compute_with(async |last| match last {
+            Some(last) if *last.value() + pause > now => Op::Nop,
+            Some(_) | None => Op::Put(now),
+        });
+        let CompResult::Unchanged(last) = asked.await else { return Ok(()) };
+        let wait = (*last.value() + pause - now).num_seconds();
+        let wait = u64::try_from(wait).unwrap_or_default() + 1;
+        Err(Error::RateLimited {
+            message: say(
+                format!("refreshed a moment ago: again in {wait} s"),
+                format!("atualizado há instantes: de novo em {wait} s"),
+            ),
+            retry_after_s: wait,
+        })
     }
 }
 
@@ -156,4 +163,34 @@ impl Default for Kept {
 fn young(at: DateTime<Utc>, now: DateTime<Utc>, tier: Tier) -> bool {
     let seconds = i64::try_from(tier.seconds()).unwrap_or(i64::MAX);
     now - at < TimeDelta::seconds(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sellers with many customers push others out, however few sellers they are.
+    #[tokio::test]
+    async fn what_is_kept_weighs_as_many_rows_as_it_has() {
+        let kept = Kept::of_at_most(1_000);
+        let now = DateTime::UNIX_EPOCH;
+        for number in 0..50_u128 {
+            let key = Key { tenant: Uuid::nil(), seller: Uuid::from_u128(number), year: 2026 };
+            let customers = (0..100_u128).map(|customer| {
+                let named = Customer { name: String::new(), city: None, state: None };
+                (Uuid::from_u128(customer), Arc::new(named))
+            });
+            let base = Base {
+                epoch: 1,
+                at: now,
+                goals: Vec::new(),
+                customers: customers.collect(),
+                currencies: BTreeSet::new(),
+            };
+            kept.put_base(key, &Arc::new(base)).await;
+        }
+        kept.bases.run_pending_tasks().await;
+        assert!(kept.bases.weighted_size() <= 1_000, "{}", kept.bases.weighted_size());
+        assert_eq!(kept.bases.entry_count(), 9);
+    }
 }

@@ -9,6 +9,7 @@
 //!
 //! Whose numbers one may see is decided before anything kept is looked at.
 
+mod answer;
 mod ask;
 mod fill;
 mod kept;

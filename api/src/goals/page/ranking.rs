@@ -7,9 +7,10 @@ use async_graphql_value::ConstValue;
 use entity::value::Money;
 use uuid::Uuid;
 
+use super::answer::Answer;
 use super::ask::Ask;
 use super::merge::{self, Line};
-use super::{fill, store};
+use super::store;
 use crate::access::Resource;
 use crate::ctx::Ctx;
 use crate::db::{Conn, Value};
@@ -18,7 +19,7 @@ use crate::identity::user;
 use crate::record::declare::{
     Computation, ComputedRows, Freshness, Tier, computed_field, declare_computed,
 };
-use crate::record::{Arguments, Kind, Record};
+use crate::record::{Kind, Record};
 
 const MONEY: Kind = Kind::Money { currency: "currency" };
 /// What the page's numbers are made of.
@@ -96,10 +97,12 @@ struct Board {
     ask: Ask,
 }
 
-async fn board(ctx: &Ctx, conn: &Conn, arguments: &[(String, ConstValue)]) -> Result<Board> {
-    let ask = Ask::read(ctx, conn, &Arguments(arguments)).await?;
-    let material = fill::gather(ctx, conn, &ask).await?;
-    let page = merge::page(&material, &ask, &ctx.actor.tenant.currency)?;
+async fn board(
+    ctx: &Ctx,
+    conn: &Conn,
+    question: (&'static str, &[(String, ConstValue)]),
+) -> Result<Board> {
+    let Answer { ask, material, page } = Answer::of(ctx, conn, question).await?;
     let mut sellers: BTreeMap<Uuid, Vec<Line>> = BTreeMap::new();
     for line in page.lines {
         sellers.entry(line.seller).or_default().push(line);
@@ -117,7 +120,7 @@ fn rank<'a>(
     arguments: &'a [(String, ConstValue)],
 ) -> ComputedRows<'a> {
     Box::pin(async move {
-        let board = board(ctx, conn, arguments).await?;
+        let board = board(ctx, conn, ("sellerRanking", arguments)).await?;
         let mut rows = Vec::with_capacity(board.sellers.len());
         for (seller, lines) in &board.sellers {
             let sums = merge::sums(lines, &board.ask)?;
@@ -144,7 +147,7 @@ fn months<'a>(
     arguments: &'a [(String, ConstValue)],
 ) -> ComputedRows<'a> {
     Box::pin(async move {
-        let board = board(ctx, conn, arguments).await?;
+        let board = board(ctx, conn, ("goalSeries", arguments)).await?;
         let mut rows = Vec::with_capacity(board.sellers.len() * 12);
         for (seller, lines) in &board.sellers {
             let goal = i128::from(sum(lines, |line| line.goal));

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use async_graphql_value::ConstValue;
 use uuid::Uuid;
 
+use super::answer::Answer;
 use super::ask::Ask;
 use super::merge::{LastYear, Line, Page};
 use super::ranking::READS;
@@ -20,7 +21,7 @@ use crate::record::declare::{
     Computation, ComputedRows, FieldBuilder, Rows, Tier, computed_field, declare_computed,
 };
 use crate::record::kind::{EnumType, EnumValue};
-use crate::record::{Arguments, Kind, Record};
+use crate::record::{Kind, Record};
 
 static LAST_YEAR_SOURCE: EnumType = EnumType {
     name: "LastYearSource",
@@ -140,27 +141,10 @@ fn compute<'a>(
     arguments: &'a [(String, ConstValue)],
 ) -> ComputedRows<'a> {
     Box::pin(async move {
-        let started = ctx.app.clock.stopwatch();
-        let ask = Ask::read(ctx, conn, &Arguments(arguments)).await?;
-        let material = fill::gather(ctx, conn, &ask).await?;
-        let page = merge::page(&material, &ask, &ctx.actor.tenant.currency)?;
+        let Answer { ask, material, page } =
+            Answer::of(ctx, conn, ("customerGoals", arguments)).await?;
         let oldest = |seller: &fill::Seller| seller.base.at.min(seller.sold.at);
         let as_of = material.sellers.iter().map(oldest).min().unwrap_or_else(|| ctx.now());
-        for each in &material.freshness {
-            ctx.app.metrics.kept_answered(
-                each.tier.graphql_name(),
-                each.found.as_str(),
-                each.age_s,
-            );
-        }
-        tracing::info!(
-            sellers = material.sellers.len(),
-            customers = page.lines.len(),
-            statements = conn.statements(),
-            ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            cache = ?material.freshness.iter().map(|each| each.found.as_str()).collect::<Vec<_>>(),
-            "customer goals"
-        );
         let summary = Some(summary_row(&page, &ask, as_of));
         let rows = Box::new(Lines { page, ask, names: Names::of(ctx) });
         Ok(Computation { rows, summary, freshness: material.freshness })
