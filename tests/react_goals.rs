@@ -113,6 +113,26 @@ async fn sign_in(page: &Page, email: &str, password: &str) {
     press(page, "Sign in").await;
 }
 
+/// Gives a field a value as whoever types or chooses does.
+async fn give(page: &Page, selector: &str, value: &str) {
+    let (selector, value) = (json!(selector), json!(value));
+    page.until(&format!("document.querySelector({selector}) !== null")).await;
+    page.evaluate(&format!(
+        "(field => {{ Object.getOwnPropertyDescriptor(Object.getPrototypeOf(field), 'value').set.call(field, {value}); \
+           field.dispatchEvent(new Event('input', {{ bubbles: true }})); \
+           field.dispatchEvent(new Event('change', {{ bubbles: true }})); }})(document.querySelector({selector})); null"
+    ))
+    .await;
+}
+
+/// Waits until the column of names shows these first, and so many in all.
+async fn lists(page: &Page, first: &[&str], rows: usize) {
+    let names = "[...document.querySelectorAll('td[data-field=CUSTOMER_NAME]')].map(cell => cell.textContent)";
+    let first_names =
+        format!("{names}.slice(0, {}).join() === {}", first.len(), json!(first.join(",")));
+    page.until(&format!("{first_names} && {names}.length === {rows}")).await;
+}
+
 both_databases! {
     async fn a_sale_is_on_the_page_when_it_asks_again(app: TestApp) {
         let node = Node::start(app.database.url(), &[]);
@@ -153,6 +173,63 @@ both_databases! {
         shows(&page, "td[data-field=SOLD_MONTH]", "R$ 300,50").await;
         press(&page, "Sign out").await;
         page.until("document.querySelector('[name=password]') !== null").await;
+    }
+
+    async fn customers_are_sorted_filtered_sought_and_paged(app: TestApp) {
+        let node = Node::start(app.database.url(), &[]);
+        let (key, seller) = (&app.alpha.admin.key, app.alpha.comercial.id);
+        let today = node.data(key, "{ customerGoals { summary { year } } }", json!({})).await;
+        let year = today["customerGoals"]["summary"]["year"].as_i64().unwrap();
+        let names = (0..60).map(|number| json!({ "name": format!("Loja {number:02}") })).collect::<Vec<_>>();
+        let create = "mutation($inputs: [CompanyCreateInput!]!) { made: companyCreateMany(inputs: $inputs) { record { id } } }";
+        let made = node.data(key, create, json!({ "inputs": names })).await;
+        let customers: Vec<&Json> = made["made"].as_array().unwrap().iter().map(|each| &each["record"]["id"]).collect();
+        let goal = |(customer, number): (&&Json, i64), year: i64| json!({ "year": year, "sellerId": seller,
+            "customerId": customer, "amount": format!("{}.00", 100 + number),
+            "classification": if number % 20 == 0 { "A" } else { "C" } });
+        let mut goals: Vec<Json> = customers.iter().zip(0..).map(|pair| goal(pair, year)).collect();
+        goals.push(goal((&customers[7], 7), year - 5));
+        let create = "mutation($inputs: [GoalCreateInput!]!) { goalCreateMany(inputs: $inputs) { record { id } } }";
+        node.data(key, create, json!({ "inputs": goals })).await;
+        let (preview, browser) = (Preview::start(&node), Browser::start().await);
+        let page = browser.open(&preview.url).await;
+        sign_in(&page, &app.alpha.comercial.email, PASSWORD).await;
+
+        // Those who lack most come first.
+        lists(&page, &["Loja 59", "Loja 58"], 50).await;
+        press(&page, "Load more").await;
+        lists(&page, &["Loja 59", "Loja 58"], 60).await;
+        page.until("[...document.querySelectorAll('button')].every(b => b.textContent !== 'Load more')").await;
+        press(&page, "Customer").await;
+        lists(&page, &["Loja 00", "Loja 01"], 50).await;
+        press(&page, "Customer ▲").await;
+        lists(&page, &["Loja 59", "Loja 58"], 50).await;
+        give(&page, "[role=search] label:nth-of-type(3) select", "A").await;
+        lists(&page, &["Loja 40", "Loja 20", "Loja 00"], 3).await;
+        // The sums are of all, whatever is listed.
+        shows(&page, "[data-tile=active] dd", "0 of 60").await;
+        give(&page, "[type=search]", "loja 2").await;
+        lists(&page, &["Loja 20"], 1).await;
+        give(&page, "[type=search]", "nobody").await;
+        page.until("document.querySelector('p.notice')?.textContent === 'No customer fits.'").await;
+        give(&page, "[type=search]", "").await;
+        give(&page, "[role=search] label:nth-of-type(3) select", "").await;
+        give(&page, "[name=year]", &(year - 5).to_string()).await;
+        lists(&page, &["Loja 07"], 1).await;
+        give(&page, "[name=year]", &year.to_string()).await;
+        lists(&page, &["Loja 59"], 50).await;
+
+        // Two currencies are not added up: the tenant's is shown, and another when it is asked for.
+        page.until("document.querySelector('[name=currency]') === null").await;
+        let register = "mutation($input: SaleUpsertInput!) { saleRegister(input: $input) { id } }";
+        let input = json!({ "orderId": "1", "sellerId": seller, "customerId": customers[3], "amount": "9.00", "currency": "USD" });
+        node.data(key, register, json!({ "input": input })).await;
+        page.evaluate("window.dispatchEvent(new Event('visibilitychange'))").await;
+        page.until("document.querySelector('[name=currency]')?.value === 'BRL'").await;
+        lists(&page, &["Loja 59"], 50).await;
+        give(&page, "[name=currency]", "usd").await;
+        lists(&page, &["Loja 03"], 1).await;
+        shows(&page, "td[data-field=SOLD_MONTH]", "US$ 9,00").await;
     }
 
     async fn the_page_says_how_old_each_part_is(app: TestApp) {

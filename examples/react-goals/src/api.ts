@@ -6,6 +6,8 @@ export class RequestError extends Error {
   constructor(
     message: string,
     readonly code: string,
+    /** The argument that it is about. */
+    readonly field?: string,
   ) {
     super(message);
   }
@@ -28,7 +30,7 @@ export interface Answer<Data> {
 
 interface Body<Data> {
   data?: Data | null;
-  errors?: { message: string; extensions?: { code?: string } }[];
+  errors?: { message: string; extensions?: { code?: string; field?: string } }[];
   extensions?: { cache?: Partial<Record<Tier, TierState>> };
 }
 
@@ -73,7 +75,10 @@ async function send<Data>(query: string, variables?: unknown): Promise<Answer<Da
     throw new Error("The server does not answer. Is it running?");
   })) as Body<Data>;
   const refusal = body.errors?.[0];
-  if (refusal) throw new RequestError(refusal.message, refusal.extensions?.code ?? "");
+  if (refusal) {
+    const { code = "", field } = refusal.extensions ?? {};
+    throw new RequestError(refusal.message, code, field);
+  }
   if (!body.data) throw new Error(`The server answered with status ${response.status}.`);
   return { data: body.data, tiers: body.extensions?.cache ?? {}, receivedAt: Date.now() };
 }

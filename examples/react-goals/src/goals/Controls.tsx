@@ -4,7 +4,6 @@ import type { Choice, Summary } from "./query";
 
 const CLASSES: CustomerClass[] = ["A", "B", "C"];
 const MONTHS = Array.from({ length: 12 }, (_, index) => index + 1);
-const YEARS_AROUND = [-3, -2, -1, 0, 1];
 
 interface Props {
   choice: Choice;
@@ -16,16 +15,19 @@ export function Controls({ choice, summary, onChange }: Props) {
   const thisYear = new Date().getFullYear();
   const year = choice.year ?? summary?.year ?? thisYear;
   const month = choice.month ?? summary?.month ?? new Date().getMonth() + 1;
-  const years = new Set([...YEARS_AROUND.map((offset) => thisYear + offset), year]);
   return (
     <form className="controls" role="search" onSubmit={(event) => event.preventDefault()}>
       <label>
         Year
-        <select value={year} onChange={(event) => onChange({ year: Number(event.target.value) })}>
-          {[...years].sort().map((each) => (
-            <option key={each}>{each}</option>
-          ))}
-        </select>
+        <input
+          type="number"
+          name="year"
+          min={1970}
+          max={9998}
+          // What is half typed is no year yet.
+          defaultValue={year}
+          onChange={(event) => event.target.validity.valid && onChange({ year: event.target.valueAsNumber })}
+        />
       </label>
       <label>
         Month
@@ -51,6 +53,18 @@ export function Controls({ choice, summary, onChange }: Props) {
           ))}
         </select>
       </label>
+      {choice.currency !== null && (
+        <label>
+          Currency
+          <input
+            name="currency"
+            size={3}
+            maxLength={3}
+            value={choice.currency}
+            onChange={(event) => onChange({ currency: event.target.value.toUpperCase() })}
+          />
+        </label>
+      )}
       <label className="wide">
         Customer or city
         <input

@@ -12,7 +12,7 @@ import { useGoals } from "./useGoals";
 export function GoalsPage({ me }: { me: Me }) {
   const client = useQueryClient();
   const [choice, setChoice] = useState(FIRST_CHOICE);
-  const { pages, refresh } = useGoals(choice, me.tenant.currency);
+  const { pages, refresh } = useGoals(choice);
   const signOut = useMutation({
     mutationFn: () => ask(LOGOUT, {}),
     onSettled: () => client.resetQueries(),
@@ -22,6 +22,9 @@ export function GoalsPage({ me }: { me: Me }) {
   const summary = newest?.data.customerGoals.summary;
   const rows = pages.data?.pages.flatMap((page) => page.data.customerGoals.nodes) ?? [];
   const error = refresh.error ?? pages.error;
+  // Amounts in several currencies are not added up: the tenant's first, and any that is asked for.
+  const needsCurrency = pages.error instanceof RequestError && pages.error.field === "currency";
+  if (needsCurrency && choice.currency === null) change({ currency: me.tenant.currency });
   return (
     <main>
       <header>

@@ -64,10 +64,11 @@ type Connection = CustomerGoalsQuery["customerGoals"];
 export type Row = Connection["nodes"][number];
 export type Summary = Connection["summary"];
 
-/** What the seller chose to see; null is the present year or month. */
+/** What the seller chose to see; null is the present year or month, and the only currency that there is. */
 export interface Choice {
   year: number | null;
   month: number | null;
+  currency: string | null;
   classification: CustomerClass | null;
   search: string;
   order: { field: CustomerGoalOrderField; direction: "ASC" | "DESC" };
@@ -76,6 +77,7 @@ export interface Choice {
 export const FIRST_CHOICE: Choice = {
   year: null,
   month: null,
+  currency: null,
   classification: null,
   search: "",
   order: { field: "GAP", direction: "DESC" },
@@ -83,11 +85,11 @@ export const FIRST_CHOICE: Choice = {
 
 const PAGE_ROWS = 50;
 
-export function variablesOf(choice: Choice, currency: string) {
+export function variablesOf(choice: Choice) {
   return {
     year: choice.year,
     month: choice.month,
-    currency,
+    currency: choice.currency,
     filter: choice.classification ? { classification: { eq: choice.classification } } : null,
     search: choice.search.trim() || null,
     orderBy: [choice.order],

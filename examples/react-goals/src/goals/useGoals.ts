@@ -5,9 +5,9 @@ import type { CustomerGoalsQuery } from "../generated/graphql";
 import { CUSTOMER_GOALS, type Choice, variablesOf } from "./query";
 
 /** The chosen rows, page after page, and how to have the server read them anew. */
-export function useGoals(choice: Choice, currency: string) {
+export function useGoals(choice: Choice) {
   const client = useQueryClient();
-  const variables = variablesOf(useDeferredValue(choice), currency);
+  const variables = variablesOf(useDeferredValue(choice));
   const queryKey = ["goals", variables];
   const pages = useInfiniteQuery({
     queryKey,
