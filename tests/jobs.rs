@@ -215,6 +215,8 @@ both_databases! {
         for (mutation, code) in [
             (r#"snapshotRecalc(from: "2026-03-10T00:00:00Z", to: "2026-03-10T00:00:00Z")"#, "INVALID"),
             (r#"snapshotRecalc(from: "2026-03-09T00:00:00Z", to: "2026-03-10T00:00:00Z", metrics: ["nothing"])"#, "NOT_FOUND"),
+            (r#"snapshotRecalc(from: "2026-03-09T00:00:00Z", to: "2026-03-10T00:00:00Z", scope: "nothing")"#, "NOT_FOUND"),
+            (r#"snapshotRecalc(from: "2026-03-09T00:00:00Z", to: "2026-03-10T00:00:00Z", scope: "ticket", metrics: ["csat"])"#, "INVALID"),
             (r#"snapshotVerify(from: "2026-03-09T00:00:00Z")"#, "INVALID"),
         ] {
             assert_eq!(app.error_code(key, &format!("mutation {{ {mutation} }}"), json!({})).await, code, "{mutation}");

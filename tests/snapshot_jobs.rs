@@ -126,10 +126,13 @@ both_databases! {
         let of_days = wrong(&done(&app, &format!("snapshotVerify({window})")).await);
         let of_all = wrong(&done(&app, "snapshotVerify").await);
         assert!(of_days > 0 && of_all > of_days, "{of_days} {of_all}");
-        // First one metric, then the others.
+        // First one metric, then those of a scope, then the others.
         done(&app, &format!("snapshotRecalc({window}, metrics: [\"tickets_resolved\"])")).await;
         let of_others = wrong(&done(&app, &format!("snapshotVerify({window})")).await);
         assert!(of_others > 0 && of_others < of_days, "{of_others} {of_days}");
+        done(&app, &format!("snapshotRecalc({window}, scope: \"agent\")")).await;
+        let but_agents = wrong(&done(&app, &format!("snapshotVerify({window})")).await);
+        assert!(but_agents > 0 && but_agents < of_others, "{but_agents} {of_others}");
         done(&app, &format!("snapshotRecalc({window})")).await;
         let left = done(&app, &format!("snapshotVerify({window})")).await;
         assert_eq!(left["wrong"], 0, "{left:#}");

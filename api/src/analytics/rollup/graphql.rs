@@ -31,11 +31,14 @@ impl SnapshotMutation {
         context: &Context<'_>,
         from: Instant,
         #[graphql(desc = "Not included; the day in which it is counts whole.")] to: Instant,
-        #[graphql(desc = "Names; all metrics where absent.")] metrics: Option<Vec<String>>,
+        #[graphql(desc = "Names; all metrics where neither they nor a scope are given.")]
+        metrics: Option<Vec<String>>,
+        #[graphql(desc = "All metrics of a scope, as `metrics` names it: ticket, agent, …")]
+        scope: Option<String>,
         #[graphql(default, desc = "Between 22:00 and 06:00 of the tenant's zone only.")]
         off_hours: bool,
     ) -> Result<ID> {
-        let asked = Arguments { from: Some(from.0), to: Some(to.0), metrics };
+        let asked = Arguments { from: Some(from.0), to: Some(to.0), scope, metrics };
         ask_for(context, RECALC, (asked, off_hours)).await
     }
 
@@ -58,7 +61,7 @@ impl SnapshotMutation {
         #[graphql(desc = "Not included; the day in which it is counts whole.")] to: Option<Instant>,
     ) -> Result<ID> {
         let instant = |at: Option<Instant>| at.map(|at| at.0);
-        let asked = Arguments { from: instant(from), to: instant(to), metrics: None };
+        let asked = Arguments { from: instant(from), to: instant(to), ..Arguments::default() };
         ask_for(context, VERIFY, (asked, false)).await
     }
 

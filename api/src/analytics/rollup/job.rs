@@ -36,6 +36,9 @@ pub(super) struct Arguments {
     pub(super) from: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) to: Option<DateTime<Utc>>,
+    /// As it was asked for; `metrics` are those of it then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) scope: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) metrics: Option<Vec<String>>,
 }

@@ -16,21 +16,29 @@ use crate::queue::{self, Queued};
 /// # Errors
 ///
 /// `FORBIDDEN` without the right to update all of analytics, `INVALID` for a span of time that ends
-/// before it begins, `NOT_FOUND` for a metric that is not there, `LIMIT_EXCEEDED` where too many jobs
+/// before it begins, `NOT_FOUND` for a metric or a scope that is not there, `LIMIT_EXCEEDED` where too many jobs
 /// wait.
 pub(super) async fn ask_for(
     ctx: &Ctx,
     kind: &'static str,
-    (asked, off_hours): (Arguments, bool),
+    (mut asked, off_hours): (Arguments, bool),
 ) -> Result<Uuid> {
     let writer = ctx.whole_writer(Action::Update, Resource::Analytics)?;
     check(&asked)?;
     let conn = ctx.transaction().await?;
-    if let Some(names) = &asked.metrics {
-        let catalogue = custom::catalogue_of(&conn, &writer).await?;
-        if names.iter().any(|name| catalogue.find(name).is_none()) {
-            return Err(Error::not_found("metric"));
+    let catalogue = custom::catalogue_of(&conn, &writer).await?;
+    if let Some(names) = &asked.metrics
+        && names.iter().any(|name| catalogue.find(name).is_none())
+    {
+        return Err(Error::not_found("metric"));
+    }
+    if let Some(scope) = &asked.scope {
+        let named = catalogue.iter().filter(|metric| metric.scope == *scope);
+        let names: Vec<String> = named.map(|metric| metric.name.clone()).collect();
+        if names.is_empty() {
+            return Err(Error::not_found("scope"));
         }
+        asked.metrics = Some(names);
     }
     queue::bound(&conn, &writer).await?;
     let arguments = serde_json::to_value(&asked).map_err(Error::internal)?;
@@ -55,6 +63,10 @@ pub(super) async fn ask_for(
 }
 
 fn check(asked: &Arguments) -> Result<()> {
+    if asked.scope.is_some() && asked.metrics.is_some() {
+        let message = say("give metrics or a scope", "informe metrics ou scope");
+        return Err(Error::invalid_field("scope", message));
+    }
     match (asked.from, asked.to) {
         (Some(from), Some(to)) if from >= to => Err(Error::invalid_field(
             "to",
