@@ -6,6 +6,7 @@ pub mod browser;
 pub mod data;
 pub mod database;
 pub mod events;
+pub mod goals;
 pub mod importing;
 pub mod ingesting;
 pub mod issuer;

@@ -1,7 +1,7 @@
 //! What one does with goals beyond writing their fields: propose those of a year, and classify
 //! customers.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::NaiveDate;
 use entity::customer_goal;
@@ -47,7 +47,7 @@ pub async fn propose(session: &mut Session<'_>, proposal: Proposal) -> Result<Ou
         let message = say("must be more than 0", "deve ser maior que 0");
         return Err(Error::invalid_field("factor", message));
     }
-    let before = sold_in(session, Action::Create, proposal.year - 1).await?;
+    let before = sold_before(session, Action::Create, proposal.year).await?;
     let sold = in_one_currency(before, proposal.currency.as_deref(), BTreeSet::new())?;
     let known = goals_of(session, Action::Create, proposal.year).await?;
     let mut outcome = Outcome::default();
@@ -103,25 +103,18 @@ pub async fn classify(
         );
         return Err(Error::invalid_field("a", message));
     }
-    let sold = sold_in(session, Action::Update, year - 1).await?;
+    let sold = sold_before(session, Action::Update, year).await?;
     let goals = goals_of(session, Action::Update, year).await?;
     let imported = |goal: &&customer_goal::Model| goal.last_year_sales.is_some();
     let also = goals.values().filter(imported).map(|goal| goal.currency.as_str());
     let sold = in_one_currency(sold, currency, also.collect())?;
-    let mut bought: HashMap<Uuid, i64> = HashMap::new();
-    for each in &sold {
-        let sum = bought.entry(each.customer).or_default();
-        *sum = sum.saturating_add(each.amount);
-    }
-    for goal in goals.values() {
-        let counts = currency.is_none_or(|currency| currency == goal.currency);
-        let imported = goal.last_year_sales.filter(|_| counts).unwrap_or_default();
-        bought.entry(goal.customer_id).or_insert(imported);
-    }
-    let classes = classify::classes(&bought, curve);
+    // Amounts in one currency say nothing about goals in another.
+    let concerns = |goal: &&customer_goal::Model| currency.is_none_or(|one| one == goal.currency);
+    let concerned: Vec<&customer_goal::Model> = goals.values().filter(concerns).collect();
+    let classes = classify::classes(&bought(&sold, &concerned), curve);
     let mut outcome = Outcome::default();
     let mut changed = Vec::new();
-    for goal in goals.values() {
+    for goal in concerned {
         let class = classes.get(&goal.customer_id).copied().unwrap_or("C");
         if goal.classification.as_deref() == Some(class) {
             outcome.unchanged += 1;
@@ -134,11 +127,31 @@ pub async fn classify(
     Ok(outcome)
 }
 
-async fn sold_in(session: &Session<'_>, action: Action, year: i32) -> Result<Vec<Sold>> {
+/// What each customer bought of all sellers together: of each what was sold, or what was imported
+/// with the goal where nothing was.
+fn bought(sold: &[Sold], goals: &[&customer_goal::Model]) -> HashMap<Uuid, i64> {
+    let with_sales: HashSet<(Uuid, Uuid)> =
+        sold.iter().map(|each| (each.seller, each.customer)).collect();
+    let imported = goals.iter().filter_map(|goal| {
+        let is_sold = with_sales.contains(&(goal.seller_id, goal.customer_id));
+        let amount = goal.last_year_sales.filter(|_| !is_sold);
+        Some((goal.customer_id, amount?))
+    });
+    let mut bought: HashMap<Uuid, i64> = HashMap::new();
+    for (customer, amount) in sold.iter().map(|each| (each.customer, each.amount)).chain(imported) {
+        let sum = bought.entry(customer).or_default();
+        *sum = sum.saturating_add(amount);
+    }
+    bought
+}
+
+/// What was sold in the year before that of the goals.
+async fn sold_before(session: &Session<'_>, action: Action, year: i32) -> Result<Vec<Sold>> {
     let ctx = session.ctx();
     let writer = ctx.writer(action, Resource::CustomerGoals)?;
     let reader = ctx.reader(Resource::Sales)?;
-    let window = year_window(year)?;
+    year_window(year)?;
+    let window = year_window(year - 1)?;
     store::sold_between(session.conn(), &reader, writer.rows(), window).await
 }
 

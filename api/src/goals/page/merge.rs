@@ -126,6 +126,7 @@ fn laid_over<'a>(
         *month_of(&mut year.months, *month)? = 0;
     }
     for month in live {
+        year.has_sales = true;
         *month_of(&mut year.months, month.number)? = month.sold;
         year.last_purchase = year.last_purchase.max(month.last_purchase);
     }

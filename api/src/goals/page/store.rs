@@ -179,6 +179,8 @@ fn note_epoch(epochs: &mut HashMap<Uuid, Epochs>, id: &str, value: i64) {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Year {
     pub(super) months: [i64; 12],
+    /// Whether there were sales in it, though they may add up to nothing.
+    pub(super) has_sales: bool,
     pub(super) last_year: Option<i64>,
     pub(super) last_purchase: Option<DateTime<Utc>>,
 }
@@ -186,7 +188,7 @@ pub(super) struct Year {
 impl Year {
     /// Whether anything is known to have been sold.
     pub(super) fn has_any(&self) -> bool {
-        self.last_year.is_some() || self.months.iter().any(|month| *month != 0)
+        self.last_year.is_some() || self.has_sales
     }
 }
 
@@ -199,11 +201,13 @@ pub(super) async fn sold(
     let mut sql = for_tenant(conn.dialect(), reader.tenant_id());
     let tenant = sql.tenant_is("s");
     let sold_by = sold_by(&mut sql, &Sellers::These(sellers.to_vec()));
-    let mut columns = Vec::with_capacity(15);
+    let mut columns = Vec::with_capacity(16);
     for month in 1..=12 {
         let window = between(&mut sql, "s.sold_on", month_window(year, month)?);
         columns.push(sql.dialect.sum_int(&format!("CASE WHEN {window} THEN s.amount ELSE 0 END")));
     }
+    let within = between(&mut sql, "s.sold_on", year_window(year)?);
+    columns.push(sql.dialect.sum_int(&format!("CASE WHEN {within} THEN 1 ELSE 0 END")));
     let before = between(&mut sql, "s.sold_on", year_window(year - 1)?);
     columns.push(sql.dialect.sum_int(&format!("CASE WHEN {before} THEN s.amount ELSE 0 END")));
     columns.push(sql.dialect.sum_int(&format!("CASE WHEN {before} THEN 1 ELSE 0 END")));
@@ -223,9 +227,10 @@ fn read_year(row: &Row) -> Result<Year> {
     for (index, month) in months.iter_mut().enumerate() {
         *month = row.int(3 + index)?.unwrap_or_default();
     }
-    let sales_last_year = row.int(16)?.unwrap_or_default();
-    let last_year = row.int(15)?.filter(|_| sales_last_year > 0);
-    Ok(Year { months, last_year, last_purchase: row.instant(17)? })
+    let has_sales = row.int(15)?.unwrap_or_default() > 0;
+    let sales_last_year = row.int(17)?.unwrap_or_default();
+    let last_year = row.int(16)?.filter(|_| sales_last_year > 0);
+    Ok(Year { months, has_sales, last_year, last_purchase: row.instant(18)? })
 }
 
 /// A goal of a year.

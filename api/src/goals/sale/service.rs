@@ -32,8 +32,17 @@ pub async fn register(session: &mut Session<'_>, given: &ConstValue) -> Result<U
     let currency = || Value::Text(ctx.actor.tenant.currency.clone());
     values.entry("currency").or_insert_with(currency);
     let writer = ctx.writer(Action::Create, sale.resource)?;
-    let Some(known) = store::by_order(session.conn(), &writer, &source, &order_id).await? else {
-        return session.create(sale, values).await;
+    let conn = session.conn();
+    let known = match store::by_order(conn, &writer, &source, &order_id).await? {
+        Some(known) => known,
+        None => match session.create_unless_taken(sale, values.clone()).await? {
+            Ok(made) => return Ok(made),
+            // Somebody registered it at the same time.
+            Err(conflict) => {
+                let theirs = store::by_order(conn, &writer, &source, &order_id).await?;
+                theirs.ok_or(conflict)?
+            }
+        },
     };
     // One that the caller may not see is as good as another order's.
     let old = session.lock(sale, Action::Update, known, None).await.map_err(|_hidden| taken())?;

@@ -61,7 +61,7 @@ pub async fn bulk_upsert(
     let mut results: Vec<Option<BulkResult>> =
         rows.iter_mut().map(|row| normalise(record, row).err().map(Err)).collect();
     // The last part is worked on first: parts are put on the heap in reverse.
-    let mut parts = distinct_parts(key, &rows)?;
+    let mut parts = distinct_parts(key, &rows, &results)?;
     parts.reverse();
     while let Some(part) = parts.pop() {
         let indexes: Vec<usize> =
@@ -109,12 +109,20 @@ fn halves(part: Range<usize>) -> [Range<usize>; 2] {
     [middle..part.end, part.start..middle]
 }
 
-/// Runs of rows in which no key comes twice: the second of two equal keys must find the first.
-fn distinct_parts(key: &[&'static str], rows: &[BulkRow]) -> Result<Vec<Range<usize>>> {
+/// Runs of rows in which no key comes twice: the second of two equal keys must find the first. Rows
+/// that have a result already are refused ones, of which no more may be known than that.
+fn distinct_parts(
+    key: &[&'static str],
+    rows: &[BulkRow],
+    results: &[Option<BulkResult>],
+) -> Result<Vec<Range<usize>>> {
     let mut parts = Vec::new();
     let mut seen = HashSet::with_capacity(rows.len());
     let mut start = 0;
-    for (index, row) in rows.iter().enumerate() {
+    for (index, (row, result)) in rows.iter().zip(results).enumerate() {
+        if result.is_some() {
+            continue;
+        }
         let name = name_of(key, &row.values)?;
         if seen.contains(&name) {
             parts.push(start..index);
@@ -278,9 +286,14 @@ mod tests {
 
     #[test]
     fn a_part_holds_no_key_twice() {
-        let rows: Vec<BulkRow> = ["a", "b", "a", "c", "c", "d"].map(row).into();
-        let parts = distinct_parts(&["external_system", "external_id"], &rows).unwrap();
-        assert_eq!(parts, [0..2, 2..4, 4..6]);
+        let mut rows: Vec<BulkRow> = ["a", "b", "a", "c", "c", "d"].map(row).into();
+        let mut results: Vec<Option<BulkResult>> = rows.iter().map(|_| None).collect();
+        let key = ["external_system", "external_id"];
+        assert_eq!(distinct_parts(&key, &rows, &results).unwrap(), [0..2, 2..4, 4..6]);
+        // One that is refused has no say, whatever is left of it.
+        rows[3].values.clear();
+        results[3] = Some(Err(Error::not_found("Lead")));
+        assert_eq!(distinct_parts(&key, &rows, &results).unwrap(), [0..2, 2..6]);
     }
 
     #[test]

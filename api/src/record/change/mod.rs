@@ -7,6 +7,7 @@
 //! Rows of a batch are locked by one statement, in the order of their ids, so that two batches never
 //! wait for each other in a circle.
 
+mod attempt;
 mod batch;
 mod bulk;
 mod checked;

@@ -258,20 +258,14 @@ async fn upsert(session: &mut Session<'_>, record: &'static Record, draft: Draft
         return Ok(id);
     }
     // Somebody else may create it at the same time: then theirs is the one to update.
-    conn.savepoint(&writer).await?;
-    let mut attempt = session.fork();
-    match draft.clone().create(&mut attempt).await {
-        Ok(id) => {
-            conn.keep_savepoint(&writer).await?;
-            session.absorb(attempt);
-            Ok(id)
-        }
-        Err(error @ Error::Conflict { .. }) => {
-            conn.undo_savepoint(&writer).await?;
-            let id = store::by_key(conn, record, &writer, &key).await?.ok_or(error)?;
+    let mut attempt = session.attempt(&writer).await?;
+    let done = draft.clone().create(&mut attempt).await;
+    match session.settle(&writer, attempt, done).await? {
+        Ok(id) => Ok(id),
+        Err(conflict) => {
+            let id = store::by_key(conn, record, &writer, &key).await?.ok_or(conflict)?;
             draft.for_existing().update(session, id, None).await?;
             Ok(id)
         }
-        Err(error) => Err(error),
     }
 }
