@@ -6,6 +6,7 @@
 //! refused, never rounded. A caller whose role reaches some units or people sees sums of theirs.
 
 mod answer;
+mod arguments;
 mod ask;
 mod compare;
 mod frame;

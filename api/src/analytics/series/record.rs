@@ -6,6 +6,7 @@ use async_graphql_value::ConstValue;
 use chrono::{DateTime, Utc};
 
 use super::answer::{self, Answered, Point};
+use super::arguments as argument;
 use super::ask::Ask;
 use super::compare::COMPARISON;
 use crate::access::Resource;
@@ -49,12 +50,12 @@ pub(in crate::analytics) fn record() -> &'static Record {
                     "Names of `metrics`; .count, .sum, .avg and .p95 after a name read another \
                      number of it.",
                 ),
-                ("from", "DateTime!", ""),
-                ("to", "DateTime", "Now by default; not included."),
-                ("granularity", "Granularity", "DAILY by default."),
-                ("timeZone", "String", "IANA name; the tenant's by default."),
+                argument::FROM,
+                argument::TO,
+                argument::GRANULARITY,
+                argument::TIME_ZONE,
                 ("by", "[String!]", "Dimensions that make a series each."),
-                ("only", "JSON", "Values that count, by dimension: {channel: [\"whatsapp\"]}."),
+                argument::ONLY,
                 ("fill", "Boolean", "Rows for empty buckets too; so by default."),
                 ("limit", "Int", "Series of each metric; the rest comes as one, \"other\"."),
                 ("compareTo", "Comparison", "Fills comparedTime, comparedValue and the changes."),

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json};
 
 use super::answer;
+use super::arguments as argument;
 use super::ask::{Ask, texts};
 use super::record::GRANULARITY;
 use crate::access::Resource;
@@ -26,12 +27,12 @@ pub(in crate::analytics) fn record() -> &'static Record {
             .about("What a scope came to (instantâneos): its metrics together, bucket by bucket.")
             .arguments(&[
                 ("scope", "String!", "As `metrics` names it: ticket, conversation, agent, …"),
-                ("from", "DateTime!", ""),
-                ("to", "DateTime", "Now by default; not included."),
-                ("granularity", "Granularity", "DAILY by default."),
-                ("timeZone", "String", "IANA name; the tenant's by default."),
-                ("by", "[String!]", "Dimensions that make a row each."),
-                ("only", "JSON", "Values that count, by dimension: {channel: [\"whatsapp\"]}."),
+                argument::FROM,
+                argument::TO,
+                argument::GRANULARITY,
+                argument::TIME_ZONE,
+                argument::BY,
+                argument::ONLY,
             ])
             .listed("periodStartAt", true)
             .field(computed_field("id", Kind::Id, false).about("Names scope, bucket and values."))

@@ -7,6 +7,7 @@ use async_graphql_value::ConstValue;
 use serde_json::{Map, Value as Json};
 
 use super::answer::{self, Material, Point};
+use super::arguments as argument;
 use super::ask::{Ask, Wanted};
 use super::compare::COMPARISON;
 use super::record::other;
@@ -28,16 +29,16 @@ pub(in crate::analytics) fn record() -> &'static Record {
             )
             .arguments(&[
                 ("metrics", "[String!]!", "As metricSeries takes them."),
-                ("from", "DateTime!", ""),
-                ("to", "DateTime", "Now by default; not included."),
+                argument::FROM,
+                argument::TO,
                 (
                     "granularity",
                     "Granularity",
                     "The span is widened to whole ones, as a chart's is; DAILY by default.",
                 ),
-                ("timeZone", "String", "IANA name; the tenant's by default."),
-                ("by", "[String!]", "Dimensions that make a row each."),
-                ("only", "JSON", "Values that count, by dimension: {channel: [\"whatsapp\"]}."),
+                argument::TIME_ZONE,
+                argument::BY,
+                argument::ONLY,
                 (
                     "orderBy",
                     "String",
