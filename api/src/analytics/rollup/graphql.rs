@@ -26,6 +26,7 @@ async fn ask_for(
 impl SnapshotMutation {
     /// Counts snapshots again from the log, in whole days, while events keep coming; the id of the job.
     /// Where they are what the log says nothing changes.
+    #[expect(clippy::too_many_arguments, reason = "each is an argument of the field")]
     async fn snapshot_recalc(
         &self,
         context: &Context<'_>,
