@@ -19,6 +19,7 @@ mod pipeline;
 mod pool;
 mod row;
 pub mod tables;
+mod tally;
 mod tls;
 mod value;
 
@@ -27,6 +28,7 @@ pub use connect::{Db, EngineRead, PoolState};
 pub use dialect::Dialect;
 pub use lists::{List, Lists};
 pub use row::Row;
+pub use tally::Tally;
 pub(crate) use row::{POSTGRES_EPOCH_DAYS, POSTGRES_EPOCH_MICROS, int_from_bytes};
 pub use value::{NullOf, Value};
 
