@@ -60,6 +60,7 @@ mod import_history;
 mod interactions;
 mod isolation;
 mod jobs;
+mod key_expiry;
 mod lead_conversion;
 mod metric_comparison;
 mod metric_lineage;

@@ -111,6 +111,9 @@ pub const KEY_USE_WRITTEN_SECONDS: i64 = 60;
 pub const KEY_OVERLAP_SECONDS: i64 = 24 * 60 * 60;
 /// The longest that may be asked for.
 pub const KEY_OVERLAP_SECONDS_MAX: i64 = 30 * 24 * 60 * 60;
+/// Days before an API key ends by itself at which people are told of it: first and last.
+pub const KEY_EXPIRY_NOTICE_DAYS: i64 = 14;
+pub const KEY_EXPIRY_LAST_NOTICE_DAYS: i64 = 1;
 /// Password hashes computed at the same time (each takes 19 MiB).
 pub const PASSWORD_HASHES_AT_ONCE: usize = 2;
 /// Milliseconds that a sign-in waits for its turn to hash.

@@ -29,6 +29,7 @@ mod m20261123_000023_dimensions;
 mod m20261123_000024_errors_as_status;
 mod m20261123_000025_event_schemas;
 mod m20261123_000026_jobs;
+mod m20261123_000030_key_expiry;
 pub mod partitions;
 mod table;
 
@@ -78,6 +79,7 @@ pub fn steps() -> Vec<Step> {
         step!(m20261123_000024_errors_as_status),
         step!(m20261123_000025_event_schemas),
         step!(m20261123_000026_jobs),
+        step!(m20261123_000030_key_expiry),
     ]
 }
 
