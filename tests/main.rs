@@ -87,6 +87,7 @@ mod schema;
 mod search;
 mod sessions;
 mod sign_in_attacks;
+mod sign_out;
 mod single_sign_on;
 mod snapshot_jobs;
 mod standing;

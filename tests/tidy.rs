@@ -123,6 +123,7 @@ const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
     ("api/src/identity/single_sign_on/linking.rs", "whoever signs in is nobody yet"),
     ("api/src/identity/single_sign_on/redeem.rs", "whoever signs in is nobody yet"),
     (
+        "api/src/identity/single_sign_on/sign_out.rs",
         "the session whose provider is asked for has ended",
     ),
     ("api/src/identity/single_sign_on/service.rs", "whoever signs in is nobody yet"),

@@ -141,6 +141,8 @@ pub const SIGN_IN_MINUTES: i64 = 10;
 pub const SIGN_IN_CODE_SECONDS: i64 = 60;
 /// Characters of the address that a sign-in leads back to.
 pub const RETURN_TO_CHARS_MAX: usize = 2_000;
+/// Characters of the `state` that a sign-out brings back.
+pub const SIGN_OUT_STATE_CHARS_MAX: usize = 500;
 /// Milliseconds that an identity provider may take for one answer.
 pub const PROVIDER_TIMEOUT_MS: u64 = 10_000;
 /// Bytes of one answer of an identity provider.
