@@ -96,6 +96,7 @@ mod tenant_export;
 mod tenant_purge;
 mod tenants;
 mod tidy;
+mod tls;
 mod two_nodes;
 mod upserts;
 mod use_cases;

@@ -28,8 +28,8 @@ pub use connect::{Db, EngineRead, PoolState};
 pub use dialect::Dialect;
 pub use lists::{List, Lists};
 pub use row::Row;
-pub use tally::Tally;
 pub(crate) use row::{POSTGRES_EPOCH_DAYS, POSTGRES_EPOCH_MICROS, int_from_bytes};
+pub use tally::Tally;
 pub use value::{NullOf, Value};
 
 /// A statement and its bind values.
