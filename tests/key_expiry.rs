@@ -1,5 +1,7 @@
 //! Keys that end by themselves are announced: to whom, when, and once.
 
+use std::slice::from_ref;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use pulso::db::Value;
 use pulso::identity::api_key::expiry::tell_due;
@@ -46,7 +48,7 @@ both_databases! {
         app.days_later(15).await;
         assert_eq!(app.heard(&alpha.admin).await, []);
         app.days_later(1).await;
-        assert_eq!(app.heard(&alpha.admin).await, [first.clone()]);
+        assert_eq!(app.heard(&alpha.admin).await, from_ref(&first));
         // Two nodes that look at the same moment, and one that looks again.
         app.app.clock.advance(TimeDelta::days(13));
         let other = build(&app.database.db, app.database.url(), app.app.clock.clone());
@@ -97,7 +99,7 @@ both_databases! {
         assert_eq!(app.heard(&alpha.admin).await, []);
         app.days_later(5).await;
         let last = ("API_KEY_LAST_DAY".to_owned(), json!(week));
-        assert_eq!(app.heard(&alpha.admin).await, [last.clone()]);
+        assert_eq!(app.heard(&alpha.admin).await, from_ref(&last));
         app.days_later(1).await;
         assert_eq!(app.heard(&alpha.admin).await, [last]);
         // Nobody of a suspended tenant is told.

@@ -213,7 +213,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "signOut",
-        with: |_| "{ providerUrl }".to_owned(),
+        with: |_| String::new(),
         gets: [
             Refused("UNAUTHENTICATED"),
             Refused("UNSUPPORTED"),

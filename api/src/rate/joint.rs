@@ -81,7 +81,8 @@ impl Joint {
         loop {
             // Which operation a portion runs out at is none of its cost.
             let apart = Tally::default();
-            match apart.over(store::reserve(app, place, quota, wanted)).await? {
+            let reserved = Box::pin(store::reserve(app, place, quota, wanted));
+            match apart.over(reserved).await? {
                 Reserved::Taken { beyond } => {
                     let mut portion = portion.lock().unwrap_or_else(PoisonError::into_inner);
                     return Ok(Draw::Taken { remaining: portion.put(wanted - cost, beyond, now) });
