@@ -47,4 +47,55 @@ both_databases! {
         let answer = app.graphql(key, query, json!({})).await;
         assert_eq!(answer["extensions"]["cost"]["rowsRead"], 4);
     }
+
+    /// Fields that are written by hand run statements like the engine's, and are counted like them.
+    async fn statements_of_every_field_are_counted(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        let statements = |answer: &Json| {
+            assert!(answer.get("errors").is_none(), "{answer:#}");
+            answer["extensions"]["cost"]["statements"].as_u64().unwrap()
+        };
+        let of = |query: &'static str| {
+            let app = &app;
+            async move { statements(&app.graphql(key, query, json!({})).await) }
+        };
+        assert_eq!(of("{ __typename }").await, 0);
+        assert_eq!(of("{ leads { nodes { id } } }").await, 1);
+        for query in [
+            "{ me { user { id } } }",
+            "{ apiKeys { id } }",
+            "{ roles { name } }",
+            "{ notifications { totalCount } }",
+            "{ sessions { id } }",
+        ] {
+            assert!(of(query).await > 0, "{query}");
+        }
+        // Both kinds together are the sum of both, and none is counted twice.
+        let apart = of("{ apiKeys { id } }").await + of("{ leads { nodes { id } } }").await;
+        assert_eq!(of("{ apiKeys { id } leads { nodes { id } } }").await, apart);
+        let made = "mutation { apiKeyCreate(input: { name: \"k\", role: \"comercial\" }) { secret } }";
+        assert!(of(made).await > 3);
+    }
+
+    /// A number would tell what a refusal does not: whether there is such an account, or such a row.
+    async fn refusals_tell_no_statements(app: TestApp) {
+        let cost = |answer: &Json| answer["extensions"]["cost"].clone();
+        for email in [app.alpha.admin.email.as_str(), "nobody@alpha.example"] {
+            let reset = "mutation($e: String!) { passwordResetRequest(tenant: \"alpha\", email: $e) }";
+            let answer = app.graphql(&app.alpha.admin.key, reset, json!({ "e": email })).await;
+            assert_eq!(answer["data"]["passwordResetRequest"], true, "{answer:#}");
+            assert!(cost(&answer).get("statements").is_none(), "{answer:#}");
+            assert_eq!(cost(&answer)["rowsRead"], 0);
+            let login = "mutation($e: String!) { login(tenant: \"alpha\", email: $e, \
+                         password: \"not this one\") { expiresAt } }";
+            let answer = app.graphql(&app.alpha.admin.key, login, json!({ "e": email })).await;
+            assert!(answer.get("errors").is_some(), "{answer:#}");
+            assert!(cost(&answer).get("statements").is_none(), "{answer:#}");
+        }
+        let refused = "mutation($id: ID!) { sessionRevoke(id: $id) { id } }";
+        let never = json!({ "id": app.app.clock.new_id() });
+        let answer = app.graphql(&app.alpha.comercial.key, refused, never).await;
+        assert!(cost(&answer).get("statements").is_none(), "{answer:#}");
+        assert!(cost(&answer).get("ms").is_some(), "{answer:#}");
+    }
 }

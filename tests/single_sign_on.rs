@@ -16,15 +16,15 @@ use crate::support::seed::{Person, Tenant};
 use crate::support::visitor::{Browser, OWN, parameter};
 use crate::support::{Backend, Fixture, TestApp, both_databases};
 
-const BEGIN: &str = "http://localhost:8000/auth/oidc/alpha/work";
+pub const BEGIN: &str = "http://localhost:8000/auth/oidc/alpha/work";
 /// Where everything ends that ends well.
-const HOME: &str = "http://localhost:8000/";
+pub const HOME: &str = "http://localhost:8000/";
 const APP: &str = "com.example.crm://signed-in";
-const ME: &str = "{ me { user { id email } roles } }";
+pub const ME: &str = "{ me { user { id email } roles } }";
 
 /// An application that may ask a provider on this machine, at the time that the provider has.
-struct Office {
-    app: TestApp,
+pub struct Office {
+    pub app: TestApp,
 }
 
 impl Fixture for Office {
@@ -41,7 +41,7 @@ impl Fixture for Office {
 
 impl Office {
     /// Lets people of a tenant in through a provider; its id.
-    async fn trust(&self, tenant: &Tenant, provider: &Provider, more: Json) -> String {
+    pub async fn trust(&self, tenant: &Tenant, provider: &Provider, more: Json) -> String {
         let mut input = json!({
             "slug": "work",
             "name": "Work",
@@ -56,7 +56,7 @@ impl Office {
         made["identityProviderCreate"]["id"].as_str().unwrap().to_owned()
     }
 
-    async fn change(&self, id: &str, input: Json) {
+    pub async fn change(&self, id: &str, input: Json) {
         let query = "mutation($id: ID!, $input: IdentityProviderUpdateInput!) { \
                      identityProviderUpdate(id: $id, input: $input) { id } }";
         let variables = json!({ "id": id, "input": input });

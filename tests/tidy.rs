@@ -84,6 +84,14 @@ const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
     ("api/src/identity/account/upkeep.rs", "what has ended is removed for no caller"),
     ("api/src/identity/actor/service.rs", "a credential is resolved before there is an actor"),
     ("api/src/identity/actor/store.rs", "as its service"),
+    (
+        "api/src/identity/api_key/expiry.rs",
+        "whoever is to hear of a key's end is found for no caller",
+    ),
+    (
+        "api/src/identity/api_key/store.rs",
+        "keys that end soon are looked for in all tenants at once",
+    ),
     ("api/src/identity/api_key/service.rs", "keys are made at the command line, for no caller"),
     (
         "api/src/identity/identity_provider/service.rs",
@@ -113,6 +121,10 @@ const SYSTEM_HANDLE_USERS: &[(&str, &str)] = &[
     ("api/src/identity/signing_secret.rs", "what signs is the installation's, no tenant's"),
     ("api/src/identity/single_sign_on/linking.rs", "whoever signs in is nobody yet"),
     ("api/src/identity/single_sign_on/redeem.rs", "whoever signs in is nobody yet"),
+    (
+        "api/src/identity/single_sign_on/sign_out.rs",
+        "the session whose provider is asked for has ended",
+    ),
     ("api/src/identity/single_sign_on/service.rs", "whoever signs in is nobody yet"),
     ("api/src/identity/single_sign_on/store.rs", "as its services"),
     ("api/src/identity/tenant/lifecycle.rs", "the operator turns tenants, for no caller"),

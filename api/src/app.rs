@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::goals;
 use crate::graphql::{Graphql, catalogue};
 use crate::identity::notification::feed::{self, Feeds};
-use crate::identity::{Identity, account, tenant};
+use crate::identity::{Identity, account, api_key, tenant};
 use crate::jobs;
 use crate::mail::{self, Post};
 use crate::notice;
@@ -133,6 +133,7 @@ impl App {
         self.tasks.spawn(audit::reads::keep_writing(Arc::clone(self)));
         self.spawn(mail::deliver(Arc::clone(self), account::letter::write));
         self.spawn(account::upkeep::keep(Arc::clone(self)));
+        self.spawn(api_key::expiry::keep_telling(Arc::clone(self)));
         self.spawn(tenant::purge::service::keep(Arc::clone(self)));
         self.spawn(keep_swept(Arc::clone(self)));
         self.spawn(feed::keep_watching(Arc::clone(self)));

@@ -113,6 +113,9 @@ pub const KEY_USE_WRITTEN_SECONDS: i64 = 60;
 pub const KEY_OVERLAP_SECONDS: i64 = 24 * 60 * 60;
 /// The longest that may be asked for.
 pub const KEY_OVERLAP_SECONDS_MAX: i64 = 30 * 24 * 60 * 60;
+/// Days before an API key ends by itself at which people are told of it: first and last.
+pub const KEY_EXPIRY_NOTICE_DAYS: i64 = 14;
+pub const KEY_EXPIRY_LAST_NOTICE_DAYS: i64 = 1;
 /// Password hashes computed at the same time (each takes 19 MiB).
 pub const PASSWORD_HASHES_AT_ONCE: usize = 2;
 /// Milliseconds that a sign-in waits for its turn to hash.
@@ -140,6 +143,8 @@ pub const SIGN_IN_MINUTES: i64 = 10;
 pub const SIGN_IN_CODE_SECONDS: i64 = 60;
 /// Characters of the address that a sign-in leads back to.
 pub const RETURN_TO_CHARS_MAX: usize = 2_000;
+/// Characters of the `state` that a sign-out brings back.
+pub const SIGN_OUT_STATE_CHARS_MAX: usize = 500;
 /// Milliseconds that an identity provider may take for one answer.
 pub const PROVIDER_TIMEOUT_MS: u64 = 10_000;
 /// Bytes of one answer of an identity provider.

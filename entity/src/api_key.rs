@@ -34,6 +34,8 @@ pub struct Model {
     pub persisted_only: bool,
     /// An answer with errors has the status of an error.
     pub errors_as_status: bool,
+    /// How many of the notices that it ends soon were written.
+    pub expiry_notices: i32,
     pub created_by: Option<Uuid>,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,

@@ -24,6 +24,8 @@ pub struct Model {
     pub revoked_reason: Option<String>,
     pub ip_address: Option<String>,
     pub user_agent: Option<String>,
+    /// The identity provider that it came through.
+    pub provider_id: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -30,6 +30,8 @@ mod m20261123_000024_errors_as_status;
 mod m20261123_000025_event_schemas;
 mod m20261123_000026_jobs;
 mod m20261123_000027_backfills;
+mod m20261123_000028_key_expiry;
+mod m20261123_000029_session_providers;
 pub mod partitions;
 mod table;
 
@@ -80,6 +82,8 @@ pub fn steps() -> Vec<Step> {
         step!(m20261123_000025_event_schemas),
         step!(m20261123_000026_jobs),
         step!(m20261123_000027_backfills),
+        step!(m20261123_000028_key_expiry),
+        step!(m20261123_000029_session_providers),
     ]
 }
 

@@ -16,22 +16,22 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
 /// As much of an SMTP server as a client needs to hand one mail over (RFC 5321, AUTH PLAIN).
-struct SmtpServer {
-    port: u16,
+pub(super) struct SmtpServer {
+    pub(super) port: u16,
     taken: tokio::sync::Mutex<tokio::sync::mpsc::UnboundedReceiver<Taken>>,
 }
 
 #[derive(Debug, Default)]
-struct Taken {
+pub(super) struct Taken {
     from: String,
-    to: String,
+    pub(super) to: String,
     signed_in_as: String,
     data: String,
 }
 
 impl SmtpServer {
     /// `refusals` answer the first recipients.
-    async fn start(refusals: &[&'static str]) -> Self {
+    pub(super) async fn start(refusals: &[&'static str]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, taken) = tokio::sync::mpsc::unbounded_channel();
@@ -88,7 +88,7 @@ impl SmtpServer {
         Self { port, taken: tokio::sync::Mutex::new(taken) }
     }
 
-    async fn taken(&self) -> Taken {
+    pub(super) async fn taken(&self) -> Taken {
         self.taken.lock().await.recv().await.unwrap()
     }
 }

@@ -4,6 +4,7 @@
 mod guessing;
 mod invitations;
 mod letters;
+mod letters_over_tls;
 mod passwords;
 mod people;
 

@@ -212,6 +212,17 @@ pub const CASES: &[Case] = &[
         ],
     },
     Case {
+        name: "signOut",
+        with: |_| String::new(),
+        gets: [
+            Refused("UNAUTHENTICATED"),
+            Refused("UNSUPPORTED"),
+            Refused("UNSUPPORTED"),
+            Refused("UNSUPPORTED"),
+            Refused("UNSUPPORTED"),
+        ],
+    },
+    Case {
         name: "sessionRevoke",
         with: |target| format!("(id: \"{}\")", target.session),
         // Anybody's own sessions are theirs to end, whatever their role.

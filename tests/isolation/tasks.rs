@@ -22,6 +22,11 @@ const TASKS: &[(&str, &str, &str)] = &[
     ("api/src/app.rs", "audit::sealer::keep_sealing", "each tenant's trail by itself"),
     ("api/src/app.rs", "audit::reads::keep_writing", "each read into its own tenant's log"),
     ("api/src/app.rs", "mail::deliver", "each mail to a person of its own tenant"),
+    (
+        "api/src/app.rs",
+        "api_key::expiry::keep_telling",
+        "people of each key's own tenant; tests/key_expiry.rs has its round",
+    ),
     ("api/src/app.rs", "account::upkeep::keep", "removes what has ended, by its age alone"),
     (
         "api/src/app.rs",

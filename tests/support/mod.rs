@@ -19,6 +19,7 @@ pub mod seed;
 pub mod socket;
 pub mod sources;
 pub mod tenant_tables;
+pub mod tls;
 pub mod visitor;
 pub mod waiting;
 pub mod writing;

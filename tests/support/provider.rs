@@ -30,6 +30,7 @@ impl Provider {
             "client_id": CLIENT_ID,
             "client_secret": CLIENT_SECRET,
             "redirect_uris": [callback("alpha/work"), callback("beta/work"), callback("alpha/other")],
+            "post_logout_redirect_uris": [format!("{OWN}/"), format!("{OWN}/signed-out")],
         });
         let settings =
             json!({ "clients": [client], "people": people, "claimsInToken": claims_in_token });

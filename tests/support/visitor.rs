@@ -129,6 +129,16 @@ impl<'a> Browser<'a> {
         at
     }
 
+    /// Agrees at the provider's page to be signed out there, as far as the address that begins so.
+    pub async fn sign_out(&mut self, url: &str, until: &str) -> String {
+        let page = self.open(url).await;
+        let action = between(&page.text, "action=\"", "\"").unwrap();
+        let proof = between(&page.text, "name=\"xsrf\" value=\"", "\"").unwrap();
+        let form = [("xsrf", proof.as_str()), ("logout", "yes")];
+        let page = self.send(&action, Some(&form)).await;
+        self.follow_on((action, page), until).await.0
+    }
+
     /// What a page of Pulso asks, by its cookies alone.
     pub async fn ask(&self, query: &str) -> Json {
         let kept = &self.cookies[&site(OWN)];

@@ -1,8 +1,8 @@
 //! How mails leave, and where their links lead.
 //!
 //! Reads `PULSO_PUBLIC_URL`, `PULSO_MAIL_FROM`, `PULSO_MAIL_DIR`, `PULSO_SMTP_HOST`,
-//! `PULSO_SMTP_PORT`, `PULSO_SMTP_TLS`, `PULSO_SMTP_USER`, `PULSO_SMTP_PASSWORD` (also as
-//! `PULSO_SMTP_PASSWORD_FILE`).
+//! `PULSO_SMTP_PORT`, `PULSO_SMTP_TLS`, `PULSO_SMTP_CA_FILE`, `PULSO_SMTP_USER`,
+//! `PULSO_SMTP_PASSWORD` (also as `PULSO_SMTP_PASSWORD_FILE`).
 
 use std::path::PathBuf;
 
@@ -41,6 +41,11 @@ settings! {
 
     /// How the way to it is protected: starttls (refused when the server has none), tls, or none.
     "smtp_tls" smtp_tls: SmtpTls = SmtpTls::Starttls;
+
+    /// PEM file of authorities that may vouch for it beside the public ones, for a server of one's own.
+    "smtp_ca_file" smtp_ca_file: Option<String> = None, {
+        example: "\"/etc/pulso/mail-ca.pem\""
+    };
 
     /// Who signs in there; nobody when absent.
     "smtp_user" smtp_user: Option<String> = None, { example: "\"pulso\"" };

@@ -9,6 +9,7 @@ use super::lease::{Lease, Open};
 use super::pipeline::Reading;
 use super::pool::Pooled;
 use super::row::Row;
+use super::tally::Tally;
 use super::{Dialect, Statement, Value};
 use crate::access::Permit;
 use crate::error::{Error, Result, say};
@@ -23,6 +24,8 @@ pub struct Conn {
     dialect: Dialect,
     statements: AtomicU32,
     rows: AtomicU64,
+    /// Of the operation that took this connection.
+    tally: Option<Tally>,
     /// Whether somebody has something to read once this is committed.
     news: AtomicBool,
 }
@@ -83,6 +86,7 @@ impl Conn {
             dialect,
             statements: AtomicU32::new(0),
             rows: AtomicU64::new(0),
+            tally: Tally::current(),
             news: AtomicBool::new(false),
         }
     }
@@ -195,6 +199,9 @@ impl Conn {
     /// The connection for one statement, counted.
     pub(super) async fn lock(&self) -> Held<'_> {
         self.statements.fetch_add(1, Ordering::Relaxed);
+        if let Some(tally) = &self.tally {
+            tally.add();
+        }
         Held(self.driver.lock().await)
     }
 

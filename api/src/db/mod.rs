@@ -19,6 +19,7 @@ mod pipeline;
 mod pool;
 mod row;
 pub mod tables;
+mod tally;
 mod tls;
 mod value;
 
@@ -28,6 +29,7 @@ pub use dialect::Dialect;
 pub use lists::{List, Lists};
 pub use row::Row;
 pub(crate) use row::{POSTGRES_EPOCH_DAYS, POSTGRES_EPOCH_MICROS, int_from_bytes};
+pub use tally::Tally;
 pub use value::{NullOf, Value};
 
 /// A statement and its bind values.

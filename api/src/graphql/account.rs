@@ -98,6 +98,11 @@ impl Account {
     }
 }
 
+/// Whether an operation asks for what anybody may try.
+pub(super) fn is_guarded(fields: &[String]) -> bool {
+    fields.iter().any(|field| GUARDED.iter().any(|(name, _)| name == field))
+}
+
 /// Counts the attempts that an operation makes at what anybody may try.
 pub(super) async fn guard(
     app: &App,

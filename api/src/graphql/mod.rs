@@ -24,6 +24,7 @@ mod subscription;
 mod validated;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use async_graphql::{SDLExportOptions, Schema};
@@ -190,6 +191,7 @@ impl Graphql {
             Err(refusal) => return respond::refuse(&refusal, &origin, false),
         };
         let is_mutation = operation.is_mutation;
+        state.is_guarded.store(account::is_guarded(&operation.root_fields()), Ordering::Relaxed);
         if let Err(refusal) = admit(&caller, &operation, read_only).await {
             return respond::refuse(&refusal, &origin, is_mutation);
         }
@@ -208,7 +210,8 @@ impl Graphql {
             engine_request = engine_request.operation_name(name);
         }
         engine_request.set_parsed_query(document.parsed());
-        let mut response = self.schema.execute(engine_request).await;
+        let executed = state.tally.over(self.schema.execute(engine_request));
+        let mut response = Box::pin(executed).await;
         if !sees_schema {
             introspection::forget_suggestions(&mut response);
         }

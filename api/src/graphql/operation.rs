@@ -2,7 +2,7 @@
 //! snapshot, whichever resolver is asked first.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::catalogue::catalogue;
 use super::{Caller, errors};
 use crate::access::Resource;
 use crate::ctx::Ctx;
-use crate::db::{Conn, EngineRead};
+use crate::db::{EngineRead, Tally};
 use crate::error::{Code, Error, Result, say};
 use crate::record::change::idempotency::{Claim, Key};
 use crate::record::change::mutation::{self, PlannedWrite};
@@ -34,7 +34,10 @@ pub(crate) struct OperationState {
     /// The first mutation that failed: those after it are not begun.
     failed: Mutex<Option<ServerError>>,
     pub(super) executed: AtomicBool,
-    pub(super) statements: AtomicU32,
+    /// Whether somebody may try what it asks for: how much of it there was to look at is told to
+    /// nobody.
+    pub(super) is_guarded: AtomicBool,
+    pub(super) tally: Tally,
     pub(super) rows_estimated: AtomicU64,
     pub(super) rows_read: AtomicU64,
     pub(super) worst: Mutex<Option<Code>>,
@@ -49,7 +52,8 @@ impl OperationState {
             texts: Mutex::new(HashMap::new()),
             failed: Mutex::new(None),
             executed: AtomicBool::new(false),
-            statements: AtomicU32::new(0),
+            is_guarded: AtomicBool::new(false),
+            tally: Tally::default(),
             rows_estimated: AtomicU64::new(0),
             rows_read: AtomicU64::new(0),
             worst: Mutex::new(None),
@@ -82,17 +86,11 @@ impl OperationState {
         Tier::ALL.into_iter().filter_map(oldest).collect()
     }
 
-    /// Adds what a connection was used for to the operation's cost.
-    fn count(&self, conn: &Conn) {
-        self.statements.fetch_add(conn.statements(), Ordering::Relaxed);
-        self.rows_read.fetch_add(conn.rows_read(), Ordering::Relaxed);
-    }
-
     /// What the operation took, for measurements.
     pub(super) fn cost(&self, took: Duration) -> OperationCost {
         OperationCost {
             took,
-            statements: self.statements.load(Ordering::Relaxed),
+            statements: self.tally.statements(),
             rows_read: self.rows_read.load(Ordering::Relaxed),
         }
     }
@@ -185,7 +183,7 @@ impl OperationState {
             self.note_freshness(known.freshness);
             self.put_text(&planned.key, text);
         }
-        self.count(&conn);
+        self.rows_read.fetch_add(conn.rows_read(), Ordering::Relaxed);
         conn.commit().await.map_err(|error| (0, error))?;
         ctx.app.reads.note(ctx, told);
         Ok(())
@@ -291,7 +289,7 @@ impl OperationState {
         if let Some(key) = &key {
             key.keep(ctx, &conn, &text).await?;
         }
-        self.count(&conn);
+        self.rows_read.fetch_add(conn.rows_read(), Ordering::Relaxed);
         let has_news = conn.has_news();
         conn.commit().await?;
         if planned.is_about_people() {

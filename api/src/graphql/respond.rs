@@ -84,7 +84,8 @@ pub(super) fn finish(
     }
     out.extend_from_slice(b"\"extensions\":");
     let freshness = state.freshness();
-    write_extensions(&mut out, state, origin, executed, took);
+    let tells_statements = tells_statements(state, failed.is_some());
+    write_extensions(&mut out, state, (origin, tells_statements), executed, took);
     if !freshness.is_empty() {
         // Before the brace that closes the extensions.
         out.pop();
@@ -169,10 +170,17 @@ fn write_data(out: &mut Vec<u8>, data: Value, state: &OperationState) {
     out.push(b'}');
 }
 
+/// Whether the answer says how many statements there were. After a refusal, and where anybody may
+/// try, the number would tell how far it came: whether there is such an account, or such a row.
+fn tells_statements(state: &OperationState, is_refused: bool) -> bool {
+    let tells = !is_refused && !state.is_guarded.load(Ordering::Relaxed);
+    tells || state.tally.statements() == 0
+}
+
 fn write_extensions(
     out: &mut Vec<u8>,
     state: &OperationState,
-    origin: &Origin,
+    (origin, tells_statements): (&Origin, bool),
     executed: bool,
     took: Duration,
 ) {
@@ -185,9 +193,10 @@ fn write_extensions(
         out.extend_from_slice(b",\"rowsRead\":");
         let read = state.rows_read.load(Ordering::Relaxed);
         out.extend_from_slice(number.format(read).as_bytes());
-        out.extend_from_slice(b",\"statements\":");
-        let statements = state.statements.load(Ordering::Relaxed);
-        out.extend_from_slice(number.format(statements).as_bytes());
+        if tells_statements {
+            out.extend_from_slice(b",\"statements\":");
+            out.extend_from_slice(number.format(state.tally.statements()).as_bytes());
+        }
         out.extend_from_slice(b",\"ms\":");
         let tenths = took.as_micros() / 100;
         out.extend_from_slice(format!("{}.{}", tenths / 10, tenths % 10).as_bytes());

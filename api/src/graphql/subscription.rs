@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::{Response, Value};
-use futures::StreamExt;
-use futures::stream::{BoxStream, once};
+use futures::stream::{BoxStream, once, unfold};
+use futures::{Stream, StreamExt};
 
 use super::account::Account;
 use super::document::Document;
 use super::operation::OperationState;
 use super::{Caller, Graphql, Refusal, Reply, Request, introspection, limits, respond};
+use crate::db::Tally;
 use crate::error::{Code, Result};
 use crate::telemetry::OperationKind;
 
@@ -111,7 +112,8 @@ impl Graphql {
         }
         asked.set_parsed_query(document.parsed());
         let state = Arc::clone(state);
-        let answers = self.schema.execute_stream(asked).map(move |mut response| {
+        let answers = counted(self.schema.execute_stream(asked).boxed(), state.tally.clone());
+        let answers = answers.map(move |mut response| {
             if !sees_schema {
                 introspection::forget_suggestions(&mut response);
             }
@@ -124,6 +126,18 @@ impl Graphql {
         let last = once(async move { app.is_stopping().then_some(Told::Cut) });
         Ok(answers.chain(last.filter_map(std::future::ready)).boxed())
     }
+}
+
+/// Each answer with the statements that were run for it.
+fn counted(
+    answers: BoxStream<'static, Response>,
+    tally: Tally,
+) -> impl Stream<Item = Response> + Send + 'static {
+    unfold((answers, tally), |(mut answers, tally)| async move {
+        tally.restart();
+        let answer = tally.over(answers.next()).await?;
+        Some((answer, (answers, tally)))
+    })
 }
 
 fn in_order(document: &Document, name: Option<&str>, data: Value) -> Value {

@@ -6,14 +6,14 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use super::{Mail, message};
 use crate::config::{Config, SmtpTls};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, say};
 use crate::limits;
 
 /// How this process sends mail. One per process.
@@ -62,10 +62,10 @@ impl Post {
 
 fn smtp(config: &Config, host: &str) -> Result<AsyncSmtpTransport<Tokio1Executor>> {
     let settings = &config.mail;
-    let parameters = || TlsParameters::new(host.to_owned()).map_err(Error::internal);
+    let authorities = settings.smtp_ca_file.as_deref();
     let tls = match settings.smtp_tls {
-        SmtpTls::Starttls => Tls::Required(parameters()?),
-        SmtpTls::Tls => Tls::Wrapper(parameters()?),
+        SmtpTls::Starttls => Tls::Required(verified(host, authorities)?),
+        SmtpTls::Tls => Tls::Wrapper(verified(host, authorities)?),
         SmtpTls::Plain => Tls::None,
     };
     let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
@@ -77,6 +77,26 @@ fn smtp(config: &Config, host: &str) -> Result<AsyncSmtpTransport<Tokio1Executor
         builder = builder.credentials(Credentials::new(user.clone(), password));
     }
     Ok(builder.build())
+}
+
+/// Only a server of this name whom one of the public authorities vouches for, or one of this file.
+fn verified(host: &str, authorities: Option<&str>) -> Result<TlsParameters> {
+    let mut parameters = TlsParameters::builder(host.to_owned());
+    if let Some(path) = authorities {
+        let unreadable = |error: &dyn std::fmt::Display| {
+            Error::invalid_field(
+                "smtp_ca_file",
+                say(
+                    format!("{path} holds no certificates that can be read: {error}"),
+                    format!("{path} não tem certificados que possam ser lidos: {error}"),
+                ),
+            )
+        };
+        let pem = std::fs::read(path).map_err(|error| unreadable(&error))?;
+        let certificate = Certificate::from_pem(&pem).map_err(|error| unreadable(&error))?;
+        parameters = parameters.add_root_certificate(certificate);
+    }
+    parameters.build().map_err(Error::internal)
 }
 
 /// The whole file or none of it, and for the owner of the process alone: links in it open accounts.

@@ -14,6 +14,8 @@ pub enum Kind {
     SessionReused,
     ApiKeyRotated,
     ApiKeyRevoked,
+    ApiKeyExpires,
+    ApiKeyLastDay,
 }
 
 /// How it is to be shown.
@@ -26,7 +28,7 @@ pub enum Level {
 }
 
 impl Kind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::LeadAssigned,
         Self::DealAssigned,
         Self::DealWon,
@@ -36,6 +38,8 @@ impl Kind {
         Self::SessionReused,
         Self::ApiKeyRotated,
         Self::ApiKeyRevoked,
+        Self::ApiKeyExpires,
+        Self::ApiKeyLastDay,
     ];
 
     /// As it is stored.
@@ -50,6 +54,8 @@ impl Kind {
             Self::SessionReused => "session_reused",
             Self::ApiKeyRotated => "api_key_rotated",
             Self::ApiKeyRevoked => "api_key_revoked",
+            Self::ApiKeyExpires => "api_key_expires",
+            Self::ApiKeyLastDay => "api_key_last_day",
         }
     }
 
@@ -64,8 +70,8 @@ impl Kind {
             | Self::PasswordChanged
             | Self::ApiKeyRotated => Level::Info,
             Self::DealWon | Self::InvitationAccepted => Level::Success,
-            Self::DealLost | Self::ApiKeyRevoked => Level::Warning,
-            Self::SessionReused => Level::ActionRequired,
+            Self::DealLost | Self::ApiKeyRevoked | Self::ApiKeyExpires => Level::Warning,
+            Self::SessionReused | Self::ApiKeyLastDay => Level::ActionRequired,
         }
     }
 
@@ -106,6 +112,18 @@ impl Kind {
                 "An API key that you made was revoked",
                 "Uma chave de API que você criou foi revogada",
             ),
+            Self::ApiKeyExpires if many => say(
+                format!("{count} API keys end soon"),
+                format!("{count} chaves de API terminam em breve"),
+            ),
+            Self::ApiKeyExpires => say("An API key ends soon", "Uma chave de API termina em breve"),
+            Self::ApiKeyLastDay if many => say(
+                format!("{count} API keys end within a day"),
+                format!("{count} chaves de API terminam em até um dia"),
+            ),
+            Self::ApiKeyLastDay => {
+                say("An API key ends within a day", "Uma chave de API termina em até um dia")
+            }
         }
     }
 
@@ -139,6 +157,10 @@ impl Kind {
                 "O segredo anterior funciona até o prazo definido para ele.",
             ),
             Self::ApiKeyRevoked => say("It opens nothing any more.", "Ela não abre mais nada."),
+            Self::ApiKeyExpires | Self::ApiKeyLastDay => say(
+                "Make another, and give it to the program that uses this one before it ends.",
+                "Crie outra e passe-a ao programa que usa esta antes do término.",
+            ),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::bucket::{Bucket, Subject};
 use super::quota::{Draw, Quota};
 use super::store::{self, Reserved};
 use crate::app::App;
+use crate::db::Tally;
 use crate::error::Result;
 
 /// A node takes this part of a limit at a time.
@@ -78,7 +79,10 @@ impl Joint {
         let usual = cost.max(quota.limit() / PORTIONS);
         let mut wanted = usual;
         loop {
-            match store::reserve(app, place, quota, wanted).await? {
+            // Which operation a portion runs out at is none of its cost.
+            let apart = Tally::default();
+            let reserved = Box::pin(store::reserve(app, place, quota, wanted));
+            match apart.over(reserved).await? {
                 Reserved::Taken { beyond } => {
                     let mut portion = portion.lock().unwrap_or_else(PoisonError::into_inner);
                     return Ok(Draw::Taken { remaining: portion.put(wanted - cost, beyond, now) });

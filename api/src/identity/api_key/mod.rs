@@ -6,6 +6,7 @@
 //! - Nobody makes or renews a key that may do more than they may themselves.
 //! - Where a key may be used from is asked at every request, whatever is remembered of it.
 
+pub mod expiry;
 pub mod graphql;
 pub(super) mod issuing;
 pub(crate) mod narrowing;

@@ -6,9 +6,9 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, Set};
 use uuid::Uuid;
 
-use crate::access::Permit;
-use crate::db::Conn;
-use crate::error::Result;
+use crate::access::{Permit, SystemHandle};
+use crate::db::{Conn, Row, Statement, Value};
+use crate::error::{Error, Result};
 
 pub(super) struct NewKey {
     pub(super) id: Uuid,
@@ -48,6 +48,19 @@ pub struct KeySummary {
     pub errors_as_status: bool,
 }
 
+/// A key that ends soon.
+pub(super) struct Ending {
+    pub(super) tenant_id: Uuid,
+    pub(super) id: Uuid,
+    pub(super) user_id: Uuid,
+    pub(super) created_by: Option<Uuid>,
+    pub(super) created_at: DateTime<Utc>,
+    pub(super) expires_at: DateTime<Utc>,
+}
+
+/// Keys told of by one look.
+const TOLD_AT_ONCE: usize = 1_000;
+
 pub(super) async fn insert(
     conn: &Conn,
     permit: &impl Permit,
@@ -72,6 +85,7 @@ pub(super) async fn insert(
         last_used_at: Set(None),
         persisted_only: Set(false),
         errors_as_status: Set(new.errors_as_status),
+        expiry_notices: Set(0),
         created_by: Set(new.created_by),
         created_at: Set(now),
         updated_at: Set(now),
@@ -182,6 +196,59 @@ pub(super) async fn record_use(
         .exec(&conn.orm(permit))
         .await?;
     Ok(())
+}
+
+/// Living keys of all tenants that end until the first of these, if nobody was told yet, or until the
+/// second, if nobody was told of the last day; those that end first come first.
+pub(super) async fn ending(
+    conn: &Conn,
+    now: DateTime<Utc>,
+    (soon, last_day): (DateTime<Utc>, DateTime<Utc>),
+) -> Result<Vec<Ending>> {
+    let system = SystemHandle::for_tenant(Uuid::nil());
+    let place = |number| conn.dialect().placeholder(number);
+    let sql = format!(
+        "SELECT k.tenant_id, k.id, k.user_id, k.created_by, k.created_at, k.expires_at \
+         FROM api_keys k JOIN tenants t ON t.id = k.tenant_id \
+         WHERE t.suspended_at IS NULL AND k.revoked_at IS NULL AND k.expires_at > {now} \
+         AND ((k.expires_at <= {soon} AND k.expiry_notices < 1) \
+         OR (k.expires_at <= {last} AND k.expiry_notices < 2)) \
+         ORDER BY k.expires_at, k.id LIMIT {TOLD_AT_ONCE}",
+        now = place(1),
+        soon = place(2),
+        last = place(3)
+    );
+    let values = [now, soon, last_day].map(Value::Instant).to_vec();
+    let rows = conn.rows(&system, &Statement::new(sql, values)).await?;
+    rows.iter().map(ending_of).collect()
+}
+
+fn ending_of(row: &Row) -> Result<Ending> {
+    let instant =
+        |index| row.instant(index)?.ok_or_else(|| Error::internal("a key lacks a required value"));
+    Ok(Ending {
+        tenant_id: row.required_id(0)?,
+        id: row.required_id(1)?,
+        user_id: row.required_id(2)?,
+        created_by: row.id(3)?,
+        created_at: instant(4)?,
+        expires_at: instant(5)?,
+    })
+}
+
+/// Notes that so many notices of a key's end are written. False when they were already.
+pub(super) async fn raise_expiry_notices(
+    conn: &Conn,
+    permit: &impl Permit,
+    id: Uuid,
+    number: i32,
+) -> Result<bool> {
+    let done = api_key::Entity::update_many()
+        .col_expr(api_key::Column::ExpiryNotices, Expr::value(number))
+        .filter(living(permit, id).add(api_key::Column::ExpiryNotices.lt(number)))
+        .exec(&conn.orm(permit))
+        .await?;
+    Ok(done.rows_affected == 1)
 }
 
 fn texts(list: serde_json::Value) -> Vec<String> {

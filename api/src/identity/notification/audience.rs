@@ -50,15 +50,38 @@ pub async fn people(
     Ok(found)
 }
 
+/// Those whose roles let them do this to some row at least.
+pub async fn granted(
+    conn: &Conn,
+    tenant_id: Uuid,
+    (resource, action): (Resource, Action),
+) -> Result<Vec<Uuid>> {
+    let roles = role::service::granting(conn, tenant_id, (resource, action)).await?;
+    if roles.is_empty() {
+        return Ok(Vec::new());
+    }
+    store::holders(conn, &SystemHandle::for_tenant(tenant_id), roles).await
+}
+
 impl Person {
     /// Whether they may read a row of this owner and this company.
     pub async fn may_read(
         &self,
         conn: &Conn,
         resource: Resource,
+        row: (Uuid, Option<Uuid>),
+    ) -> Result<bool> {
+        self.may(conn, (resource, Action::Read), row).await
+    }
+
+    /// Whether they may do this to a row of this owner and this company.
+    pub async fn may(
+        &self,
+        conn: &Conn,
+        (resource, action): (Resource, Action),
         (owner, company): (Uuid, Option<Uuid>),
     ) -> Result<bool> {
-        let Some(reach) = self.permissions.reach(resource, Action::Read) else { return Ok(false) };
+        let Some(reach) = self.permissions.reach(resource, action) else { return Ok(false) };
         if reach.is_of_company() && company.is_some() && company == self.company_id {
             return Ok(true);
         }

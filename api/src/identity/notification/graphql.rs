@@ -157,6 +157,10 @@ enum NotificationKind {
     ApiKeyRotated,
     /// Somebody revoked an API key that the receiver made.
     ApiKeyRevoked,
+    /// An API key that the receiver made or may renew ends by itself within two weeks.
+    ApiKeyExpires,
+    /// An API key that the receiver made or may renew ends by itself within a day.
+    ApiKeyLastDay,
 }
 
 /// How a notification is to be shown.

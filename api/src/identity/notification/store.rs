@@ -60,6 +60,21 @@ pub(super) async fn people(
         .collect()
 }
 
+/// The users who have one of these roles.
+pub(super) async fn holders(
+    conn: &Conn,
+    system: &SystemHandle,
+    roles: Vec<Uuid>,
+) -> Result<Vec<Uuid>> {
+    let tenant = conn.dialect().placeholder(1);
+    let among = conn.dialect().in_ids("role_id", &conn.dialect().placeholder(2));
+    let sql =
+        format!("SELECT DISTINCT user_id FROM user_roles WHERE tenant_id = {tenant} AND {among}");
+    let values = vec![Value::Id(system.tenant_id()), Value::Ids(roles)];
+    let rows = conn.rows(system, &Statement::new(sql, values)).await?;
+    rows.iter().map(|row| row.required_id(0)).collect()
+}
+
 /// A user's notifications of a span.
 pub(super) async fn read(
     conn: &Conn,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::seed::SEEDS;
 use super::store;
-use crate::access::{Permissions, SystemHandle};
+use crate::access::{Action, Permissions, Resource, SystemHandle};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::db::Conn;
@@ -46,6 +46,17 @@ pub(crate) async fn id_of(conn: &Conn, tenant_id: Uuid, name: &str) -> Result<Uu
 pub(crate) async fn names(conn: &Conn, tenant_id: Uuid) -> Result<HashMap<Uuid, String>> {
     let roles = store::list(conn, &SystemHandle::for_tenant(tenant_id)).await?;
     Ok(roles.into_iter().map(|role| (role.id, role.name)).collect())
+}
+
+/// The roles that grant an action, in whatever scope.
+pub(crate) async fn granting(
+    conn: &Conn,
+    tenant_id: Uuid,
+    (resource, action): (Resource, Action),
+) -> Result<Vec<Uuid>> {
+    let mut roles = store::list(conn, &SystemHandle::for_tenant(tenant_id)).await?;
+    roles.retain(|role| rights(&role.name, &role.permissions).reach(resource, action).is_some());
+    Ok(roles.into_iter().map(|role| role.id).collect())
 }
 
 /// As [`id_of`], the whole role.

@@ -16,8 +16,15 @@ use crate::ctx::{Ctx, Origin};
 use crate::db::Conn;
 use crate::error::{Error, Result, say};
 
+/// A session that was ended by its holder.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    pub tenant_id: Uuid,
+    pub session_id: Uuid,
+}
+
 /// Ends the session of the caller's access token.
-pub async fn logout(ctx: &Ctx) -> Result<()> {
+pub async fn logout(ctx: &Ctx) -> Result<Ended> {
     let session_id = ctx.actor.session_id.ok_or_else(no_session)?;
     let system = SystemHandle::for_tenant(ctx.tenant_id());
     let conn = ctx.transaction().await?;
@@ -29,17 +36,17 @@ pub async fn logout(ctx: &Ctx) -> Result<()> {
     }
     conn.commit().await?;
     ctx.app.identity.forget(&ctx.app, session_id).await;
-    Ok(())
+    Ok(Ended { tenant_id: ctx.tenant_id(), session_id })
 }
 
 /// Ends the session of a refresh token, for who has no access token any more. What opens nothing is
 /// no error: its holder wanted to be signed out, and is.
-pub async fn logout_with(app: &Arc<App>, text: &str, origin: &Origin) -> Result<()> {
-    let Some(token) = app.identity.refresh.read(text) else { return Ok(()) };
+pub async fn logout_with(app: &Arc<App>, text: &str, origin: &Origin) -> Result<Option<Ended>> {
+    let Some(token) = app.identity.refresh.read(text) else { return Ok(None) };
     let system = SystemHandle::for_tenant(token.tenant_id);
     let conn = app.db.transaction().await?;
     let Some(living) = store::refreshable(&conn, &system, token.session_id).await? else {
-        return Ok(());
+        return Ok(None);
     };
     let ended = (Reason::Logout.as_str(), app.clock.now());
     if store::revoke(&conn, &system, token.session_id, ended).await? {
@@ -50,7 +57,7 @@ pub async fn logout_with(app: &Arc<App>, text: &str, origin: &Origin) -> Result<
     }
     conn.commit().await?;
     app.identity.forget(app, token.session_id).await;
-    Ok(())
+    Ok(Some(Ended { tenant_id: token.tenant_id, session_id: token.session_id }))
 }
 
 /// The living sessions of somebody, the latest used first: one's own, or, with the right to update

@@ -4,6 +4,7 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use entity::session;
 use uuid::Uuid;
 
+use super::ending::Ended;
 use super::{ending, label, service};
 use crate::app::App;
 use crate::browser::{Browser, Change};
@@ -95,26 +96,8 @@ impl SessionMutation {
     /// removed too.
     async fn logout(&self, context: &Context<'_>) -> Result<bool> {
         let caller = context.data::<Caller>()?;
-        let origin = caller.origin();
-        let signed_out = async {
-            ready(origin)?;
-            match (caller, kept_refresh_token(origin)) {
-                (Caller::Somebody(ctx), _) => ending::logout(ctx).await?,
-                // The access token ended first: what is left of the session says which it is.
-                (Caller::Nobody { app, .. }, Some(token)) => {
-                    ending::logout_with(app, token, origin).await?;
-                }
-                (Caller::Nobody { .. }, None) if origin.browser.is_none() => {
-                    return Err(Error::unauthenticated());
-                }
-                (Caller::Nobody { .. }, None) => {}
-            }
-            if let Some(browser) = &origin.browser {
-                browser.tell(Change::Drop)?;
-            }
-            Ok(true)
-        };
-        signed_out.await.map_err(told(origin))
+        let ended = end(caller).await.map_err(told(caller.origin()));
+        ended.map(|_ended| true)
     }
 
     /// Ends a session, one's own or, with the right to update users, another user's.
@@ -145,6 +128,27 @@ impl SessionMutation {
         };
         revoked.await.map_err(told(caller.origin()))
     }
+}
+
+/// Ends the session of a caller, and a browser's cookies; what has ended already is no error there.
+pub(crate) async fn end(caller: &Caller) -> crate::error::Result<Option<Ended>> {
+    let origin = caller.origin();
+    ready(origin)?;
+    let ended = match (caller, kept_refresh_token(origin)) {
+        (Caller::Somebody(ctx), _) => Some(ending::logout(ctx).await?),
+        // The access token ended first: what is left of the session says which it is.
+        (Caller::Nobody { app, .. }, Some(token)) => {
+            ending::logout_with(app, token, origin).await?
+        }
+        (Caller::Nobody { .. }, None) if origin.browser.is_none() => {
+            return Err(Error::unauthenticated());
+        }
+        (Caller::Nobody { .. }, None) => None,
+    };
+    if let Some(browser) = &origin.browser {
+        browser.tell(Change::Drop)?;
+    }
+    Ok(ended)
 }
 
 /// What somebody who signed in holds.

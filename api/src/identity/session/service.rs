@@ -61,8 +61,11 @@ impl Session {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SignedInBy<'a> {
     Password,
-    /// An identity provider, by its slug.
-    Provider(&'a str),
+    /// An identity provider.
+    Provider {
+        id: Uuid,
+        slug: &'a str,
+    },
 }
 
 /// Why a session ended before its time; the words that are stored.
@@ -165,6 +168,12 @@ async fn open(
 
     let token = RefreshToken::first(tenant_id, app.clock.new_id());
     let (ip_address, user_agent) = told_by(origin);
+    let (provider_id, about) = match by {
+        SignedInBy::Password => (None, json!({ "userId": user_id })),
+        SignedInBy::Provider { id, slug } => {
+            (Some(id), json!({ "userId": user_id, "identityProvider": slug }))
+        }
+    };
     let row = session::Model {
         tenant_id,
         id: token.session_id,
@@ -179,13 +188,10 @@ async fn open(
         revoked_reason: None,
         ip_address,
         user_agent,
+        provider_id,
     };
     let session = hand_out(app, &token, (user_id, now, row.expires_at), now)?;
     store::insert(conn, &system, row).await?;
-    let about = match by {
-        SignedInBy::Password => json!({ "userId": user_id }),
-        SignedInBy::Provider(slug) => json!({ "userId": user_id, "identityProvider": slug }),
-    };
     let entry = entry("session.login", token.session_id, about);
     let author = Author { user_id: Some(user_id), api_key_id: None, origin };
     audit::append_by(&app.clock, conn, &system, author, vec![entry]).await?;

@@ -2,9 +2,10 @@
 
 use async_graphql::{Context, Object, Result, SimpleObject};
 
+use super::sign_out::{self, Return};
 use super::{redeem, service};
 use crate::ctx::Caller;
-use crate::identity::session::graphql::{Session, hand_over, ready, told};
+use crate::identity::session::graphql::{Session, end, hand_over, ready, told};
 
 #[derive(Default)]
 pub struct SignInQuery;
@@ -48,6 +49,35 @@ impl SignInMutation {
         };
         signed_in.await.map_err(told(origin))
     }
+
+    /// Ends the session of the caller's token as `logout` does, and says where a browser goes to end
+    /// the one at the identity provider that it came through.
+    async fn sign_out(
+        &self,
+        context: &Context<'_>,
+        #[graphql(
+            desc = "Where the provider sends the browser back to, and known to it: public_url, \
+                          or an address below it or below one of sign_in_returns."
+        )]
+        return_to: Option<String>,
+        #[graphql(desc = "Comes back with the browser.")] state: Option<String>,
+    ) -> Result<SignedOut> {
+        let caller = context.data::<Caller>()?;
+        let (app, origin) = (caller.app(), caller.origin());
+        let signed_out = async {
+            let back = Return::checked(app, return_to.as_deref(), state)?;
+            let ended = end(caller).await?;
+            Ok(SignedOut { provider_url: sign_out::page(app, ended, &back, origin).await })
+        };
+        signed_out.await.map_err(told(origin))
+    }
+}
+
+/// What is left to do after a session has ended.
+#[derive(SimpleObject)]
+struct SignedOut {
+    /// The provider's page that ends the session there; null where there is none.
+    provider_url: Option<String>,
 }
 
 /// A provider that people of a tenant sign in through.

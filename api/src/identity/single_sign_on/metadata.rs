@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use jsonwebtoken::jwk::Jwk;
 use moka::future::Cache;
+use reqwest::Url;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -17,10 +18,12 @@ use crate::limits;
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Metadata {
     issuer: String,
-    pub(super) authorization_endpoint: String,
+    authorization_endpoint: String,
     pub(super) token_endpoint: String,
     jwks_uri: String,
     pub(super) userinfo_endpoint: Option<String>,
+    /// RP-Initiated Logout 1.0.
+    end_session_endpoint: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
     /// RFC 9207.
     #[serde(default)]
@@ -28,12 +31,31 @@ pub(super) struct Metadata {
 }
 
 impl Metadata {
+    /// Where a browser is sent to sign in.
+    pub(super) fn authorization_page(&self) -> Result<Url> {
+        page(&self.authorization_endpoint)
+    }
+
+    /// Where a browser is sent to sign out, where there is such a page.
+    pub(super) fn end_session_page(&self) -> Result<Option<Url>> {
+        self.end_session_endpoint.as_deref().map(page).transpose()
+    }
+
     /// Whether the client's secret goes into the body: only where the header is not taken.
     pub(super) fn wants_secret_in_body(&self) -> bool {
         let methods = self.token_endpoint_auth_methods_supported.as_deref().unwrap_or_default();
         let takes = |method: &str| methods.iter().any(|known| known == method);
         takes("client_secret_post") && !takes("client_secret_basic")
     }
+}
+
+/// An address that a browser may be sent to.
+fn page(address: &str) -> Result<Url> {
+    let url = Url::parse(address).map_err(Error::unavailable)?;
+    if ["https", "http"].contains(&url.scheme()) {
+        return Ok(url);
+    }
+    Err(Error::unavailable(format!("{address} is no address of a page")))
 }
 
 /// An issuer as it was when it was asked.

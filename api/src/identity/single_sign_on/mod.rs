@@ -13,6 +13,7 @@
 //!   the provider says that it is theirs, and only the first time.
 //! - Whoever took an address before its owner came loses what they had set up on it.
 //! - A browser is led back to an address that the operator named, and nowhere else.
+//! - Signing out at the provider comes after the session here has ended, and never in its place.
 //! - A provider is asked over TLS at a public address, is not followed elsewhere, and may neither
 //!   take its time nor send as much as it likes; settings bend the first two for a private network.
 //!
@@ -29,6 +30,7 @@ mod refusal;
 pub mod return_to;
 mod secret;
 pub mod service;
+mod sign_out;
 mod store;
 mod wire;
 

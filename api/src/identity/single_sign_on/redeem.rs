@@ -40,7 +40,7 @@ pub async fn redeem(
         return Err(code_refused());
     }
     let slug = store::slug_of(&conn, &system, flow.provider_id).await?;
-    let by = SignedInBy::Provider(&slug);
+    let by = SignedInBy::Provider { id: flow.provider_id, slug: &slug };
     let session = session::admit(app, &conn, (code.tenant_id, user_id), by, origin).await?;
     conn.commit().await?;
     Ok(session)

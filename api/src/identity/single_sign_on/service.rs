@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use entity::{identity_provider, sign_in_flow};
-use reqwest::Url;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -113,11 +112,7 @@ pub async fn begin(app: &App, named: Named<'_>, wish: Begin, origin: &Origin) ->
     store::insert_flow(&conn, &system, flow).await?;
     conn.commit().await?;
 
-    let authorization = &issuer.metadata.authorization_endpoint;
-    let mut location = Url::parse(authorization).map_err(Error::unavailable)?;
-    if !["https", "http"].contains(&location.scheme()) {
-        return Err(Error::unavailable(format!("{authorization} is no address of a page")));
-    }
+    let mut location = issuer.metadata.authorization_page()?;
     location
         .query_pairs_mut()
         .append_pair("response_type", "code")
@@ -245,7 +240,7 @@ async fn let_in(
         let location = return_to::with(&flow.return_to, "code", &code.reveal())?;
         Finished { location, session: None }
     } else {
-        let by = SignedInBy::Provider(&provider.slug);
+        let by = SignedInBy::Provider { id: provider.id, slug: &provider.slug };
         let session = session::admit(app, &conn, (provider.tenant_id, user_id), by, origin).await?;
         Finished { location: flow.return_to.clone(), session: Some(session) }
     };

@@ -39,6 +39,28 @@ pub(super) async fn slug_of(conn: &Conn, permit: &impl Permit, id: Uuid) -> Resu
     Ok(found.map(|provider| provider.slug).unwrap_or_default())
 }
 
+/// Issuer and our name there of the enabled provider that a session came through.
+pub(super) async fn provider_of_session(
+    conn: &Conn,
+    permit: &impl Permit,
+    session_id: Uuid,
+) -> Result<Option<(String, String)>> {
+    let place = |number| conn.dialect().placeholder(number);
+    let sql = format!(
+        "SELECT p.issuer, p.client_id FROM sessions s \
+         JOIN identity_providers p ON p.tenant_id = s.tenant_id AND p.id = s.provider_id \
+         WHERE s.tenant_id = {} AND s.id = {} AND p.is_enabled",
+        place(1),
+        place(2)
+    );
+    let values = vec![Value::Id(permit.tenant_id()), Value::Id(session_id)];
+    let found = conn.row(permit, &Statement::new(sql, values)).await?;
+    let read = |row: crate::db::Row| {
+        Ok((row.text(0)?.unwrap_or_default(), row.text(1)?.unwrap_or_default()))
+    };
+    found.map(read).transpose()
+}
+
 /// Slug and name of the enabled providers of a tenant.
 pub(super) async fn offered(
     conn: &Conn,
