@@ -74,6 +74,7 @@ mod key_expiry;
 mod lead_conversion;
 mod metric_backfill;
 mod metric_comparison;
+mod metric_kept;
 mod metric_lineage;
 mod metric_live;
 mod metric_series;

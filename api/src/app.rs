@@ -9,9 +9,9 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tokio_util::task::TaskTracker;
 
 use crate::access::Resource;
-use crate::analytics;
 use crate::analytics::event::intake::Intake;
 use crate::analytics::event::schema;
+use crate::analytics::rollup;
 use crate::audit::{self, reads::ReadLog};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -62,6 +62,8 @@ pub struct App {
     pub identity: Identity,
     /// Events on their way into the log.
     pub intake: Intake,
+    /// Buckets of metrics that charts were made of.
+    pub snapshots: rollup::kept::Kept,
     pub mail: Post,
     pub metrics: Metrics,
     pub rate: Rate,
@@ -104,6 +106,7 @@ impl App {
             reactors: reactors(),
             feeds: Feeds::default(),
             intake: Intake::default(),
+            snapshots: rollup::kept::Kept::default(),
             event_types: schema::kept::Kept::new(),
             reads: ReadLog::default(),
             goals: goals::page::Kept::new(),
@@ -150,8 +153,8 @@ impl App {
 
     /// Starts what can be done apart from serving: folding events, running jobs, auditing.
     pub fn start_workers(self: &Arc<Self>) {
-        self.spawn(analytics::rollup::folder::keep_folding(Arc::clone(self)));
-        self.spawn(analytics::rollup::auditor::keep_auditing(Arc::clone(self)));
+        self.spawn(rollup::folder::keep_folding(Arc::clone(self)));
+        self.spawn(rollup::auditor::keep_auditing(Arc::clone(self)));
         self.spawn(jobs::worker::keep_running(Arc::clone(self)));
     }
 
@@ -251,7 +254,7 @@ async fn keep_swept(app: Arc<App>) {
         let keys = idempotency::sweep(&app.db, &app.clock).await;
         let budgets = rate::sweep(&app).await;
         let notifications = notice::sweep(&app).await;
-        let minutes = analytics::rollup::folder::sweep(&app).await;
+        let minutes = rollup::folder::sweep(&app).await;
         let jobs = jobs::worker::sweep(&app).await;
         for (what, swept) in [
             ("idempotency keys", keys),

@@ -210,6 +210,8 @@ pub const READ_LOG_ENTRIES_MAX: usize = 50_000;
 /// Waiting reads that are written at once instead of within a second.
 pub const READ_LOG_FLUSH_ENTRIES: usize = 1_000;
 
+/// Bytes of metrics' buckets that one process keeps, about.
+pub const SNAPSHOTS_KEPT_BYTES: u64 = 64 * 1024 * 1024;
 /// Rows of goals and of sales by customer that one process keeps, each.
 pub const GOALS_KEPT_ROWS: u64 = 500_000;
 /// Sets of sellers that are being read, and users who refreshed, that one process remembers.

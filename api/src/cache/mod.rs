@@ -1,13 +1,13 @@
 //! Epochs: numbers that grow when something changes, in the transaction of the change. Whoever keeps
 //! a copy keeps the epoch it was read at; an older one is refilled. No message has to arrive.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::access::Permit;
-use crate::clock::Clock;
-use crate::db::{Conn, Statement, Value};
+use crate::db::{Conn, List, Lists, Row, Statement, Value};
 use crate::error::Result;
 
 /// Rows of one kind share an epoch in this many parts, so that writers of different rows do not
@@ -26,30 +26,37 @@ pub fn epoch_of(resource: &str, id: Uuid) -> String {
 pub async fn raise(
     conn: &Conn,
     permit: &impl Permit,
-    clock: &Clock,
     epochs: &BTreeSet<String>,
+    now: DateTime<Utc>,
 ) -> Result<()> {
-    if epochs.is_empty() {
-        return Ok(());
-    }
+    let lists = Lists {
+        table: "epochs",
+        columns: vec![
+            ("tenant_id", List::Same(Value::Id(permit.tenant_id()))),
+            ("id", List::Texts(epochs.iter().cloned().collect())),
+            ("value", List::Same(Value::Int(1))),
+            ("updated_at", List::Same(Value::Instant(now))),
+        ],
+        then: "ON CONFLICT (tenant_id, id) DO UPDATE SET value = epochs.value + 1, \
+               updated_at = excluded.updated_at",
+    };
+    conn.insert_lists(permit, lists).await.map(drop)
+}
+
+/// The values of epochs that were ever raised; others are 0.
+pub async fn values_of(
+    conn: &Conn,
+    permit: &impl Permit,
+    epochs: Vec<String>,
+) -> Result<HashMap<String, i64>> {
     let dialect = conn.dialect();
-    let mut values = vec![Value::Id(permit.tenant_id()), Value::Instant(clock.now())];
-    let mut rows = Vec::with_capacity(epochs.len());
-    for epoch in epochs {
-        values.push(Value::Text(epoch.clone()));
-        rows.push(format!(
-            "({}, {}, 1, {})",
-            dialect.placeholder(1),
-            dialect.placeholder(values.len()),
-            dialect.placeholder(2)
-        ));
-    }
     let sql = format!(
-        "INSERT INTO epochs (tenant_id, id, value, updated_at) VALUES {} \
-         ON CONFLICT (tenant_id, id) DO UPDATE SET value = epochs.value + 1, \
-         updated_at = excluded.updated_at",
-        rows.join(", ")
+        "SELECT id, value FROM epochs WHERE tenant_id = {} AND {}",
+        dialect.placeholder(1),
+        dialect.in_list("id", &dialect.placeholder(2))
     );
-    conn.execute(permit, &Statement::new(sql, values)).await?;
-    Ok(())
+    let values = vec![Value::Id(permit.tenant_id()), Value::Texts(epochs)];
+    let rows = conn.rows(permit, &Statement::new(sql, values)).await?;
+    let value = |row: &Row| Ok((row.text(0)?.unwrap_or_default(), row.int(1)?.unwrap_or_default()));
+    rows.iter().map(value).collect()
 }

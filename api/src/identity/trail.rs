@@ -71,5 +71,5 @@ pub(super) async fn leave_by(
     events::append(conn, permit, clock, Lane::Normal, vec![event]).await?;
     outbox::append(conn, permit, clock, vec![announcement]).await?;
     let epochs = BTreeSet::from([cache::epoch_of(resource, deed.id)]);
-    cache::raise(conn, permit, clock, &epochs).await
+    cache::raise(conn, permit, &epochs, clock.now()).await
 }

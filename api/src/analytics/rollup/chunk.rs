@@ -47,6 +47,15 @@ pub(super) fn length(grain: Grain) -> TimeDelta {
     TimeDelta::seconds(span(grain))
 }
 
+/// Where the rows begin in which buckets of a span of time lie.
+pub(super) fn starts_between(
+    grain: Grain,
+    (from, to): (DateTime<Utc>, DateTime<Utc>),
+) -> Vec<DateTime<Utc>> {
+    let starts = std::iter::successors(Some(start_of(grain, from)), |at| Some(*at + length(grain)));
+    starts.take_while(|at| *at < to).collect()
+}
+
 impl Chunk {
     pub(super) fn of(place: &Place) -> Self {
         let (series_id, grain) = (place.series_id, place.grain);

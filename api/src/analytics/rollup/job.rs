@@ -146,7 +146,7 @@ async fn replace_days(app: &App, job: &Job, is_all: bool) -> Result<Stepped> {
     }
     if is_all {
         let metrics = custom::keys_of(&conn, &system).await?;
-        cursor.found.rows_changed += store::remove_strays(&conn, &system, &metrics).await?;
+        cursor.found.rows_changed += store::remove_strays(&conn, &system, &metrics, now).await?;
     }
     done(conn, &cursor.found)
 }

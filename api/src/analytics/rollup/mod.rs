@@ -14,6 +14,7 @@ pub mod folder;
 pub mod grain;
 pub mod graphql;
 pub mod job;
+pub mod kept;
 mod recount;
 mod retry;
 mod service;

@@ -2,6 +2,7 @@
 //! are compared with.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
@@ -17,6 +18,7 @@ use crate::access::{Reader, Resource};
 use crate::analytics::dimension::names::{Key, Names};
 use crate::analytics::metric::{Aggregation, Folded};
 use crate::analytics::rollup::grain::Grain;
+use crate::analytics::rollup::kept::Series;
 use crate::analytics::rollup::{self, folder};
 use crate::ctx::Ctx;
 use crate::db::Conn;
@@ -77,13 +79,13 @@ pub(super) async fn gather(ctx: &Ctx, conn: &Conn, ask: &Ask, whole: bool) -> Re
     }
     let day_zone = rollup::day_zone(conn, &reader).await?;
     let (now, earlier) = frames(ctx, ask, day_zone, whole)?;
-    let kept = Kept::of(conn, &reader, ask, (&reach, day_zone)).await?;
+    let kept = Kept::of(ctx, (conn, &reader), ask, (&reach, day_zone)).await?;
     let mut lines = kept.lines(now).await?;
     let mut then = match earlier {
         Some(earlier) => Some((kept.lines(earlier.frame).await?, earlier.counterparts)),
         None => None,
     };
-    let names = kept.names(ctx, ask).await?;
+    let names = kept.names(ask).await?;
     lines.name(names.as_ref());
     if let Some((lines, _)) = &mut then {
         lines.name(names.as_ref());
@@ -121,17 +123,20 @@ fn frames(
 
 /// The kept series that count, and where their buckets are read.
 struct Kept<'a> {
+    ctx: &'a Ctx,
     conn: &'a Conn,
     reader: &'a Reader,
     day_zone: Option<Tz>,
-    places: HashMap<Uuid, (String, Key)>,
-    balances: BTreeSet<String>,
+    series: BTreeMap<Arc<str>, Series>,
+    /// The metric and the key of every series that counts.
+    places: HashMap<Uuid, (Arc<str>, Key)>,
+    balances: BTreeSet<Arc<str>>,
 }
 
 impl<'a> Kept<'a> {
     async fn of(
-        conn: &'a Conn,
-        reader: &'a Reader,
+        ctx: &'a Ctx,
+        (conn, reader): (&'a Conn, &'a Reader),
         ask: &Ask,
         (reach, day_zone): (&Reach, Option<Tz>),
     ) -> Result<Self> {
@@ -139,38 +144,45 @@ impl<'a> Kept<'a> {
         let parts: BTreeMap<&str, &Folded> =
             parts.map(|folded| (folded.key.as_ref(), folded)).collect();
         let names: Vec<&str> = parts.keys().copied().collect();
+        let mut series: BTreeMap<Arc<str>, Series> =
+            names.iter().map(|name| (Arc::from(*name), Series::default())).collect();
         let mut places = HashMap::new();
         for (id, metric, dimensions) in rollup::series_of(conn, reader, &names).await? {
+            let metric: Arc<str> = Arc::from(metric);
+            let of_metric = series.entry(Arc::clone(&metric)).or_default();
+            of_metric.all.push(id);
             if reach.covers(&dimensions) && counts(ask, &dimensions) {
+                of_metric.asked.push(id);
                 places.insert(id, (metric, key_of(ask, &dimensions)));
             }
         }
         let is_balance = |folded: &Folded| folded.aggregation == Aggregation::Balance;
         let balances = parts.iter().filter(|(_, folded)| is_balance(folded));
-        let balances = balances.map(|(key, _)| (*key).to_owned()).collect();
-        Ok(Self { conn, reader, day_zone, places, balances })
+        let balances = balances.map(|(key, _)| Arc::from(*key)).collect();
+        Ok(Self { ctx, conn, reader, day_zone, series, places, balances })
     }
 
     /// What the values of `by` are called, where that is asked for.
-    async fn names(&self, ctx: &Ctx, ask: &Ask) -> Result<Option<Names>> {
+    async fn names(&self, ask: &Ask) -> Result<Option<Names>> {
         let Some(naming) = ask.naming.filter(|_| !ask.by.is_empty()) else { return Ok(None) };
         let keys: Vec<&Key> = self.places.values().map(|(_, key)| key).collect();
         let values = values_of(&ask.by, &keys);
-        Names::of(ctx, self.conn, naming, &values).await.map(Some)
+        Names::of(self.ctx, self.conn, naming, &values).await.map(Some)
     }
 
     async fn lines(&self, frame: Frame) -> Result<Lines> {
-        let starts = frame.starts.first().copied();
-        let span = (frame.grain, starts, frame.end);
+        let Some(start) = frame.starts.first().copied() else { return Ok(Lines::over(frame)) };
+        let span = (frame.grain, start, frame.end);
         let mut lines = Lines::over(frame);
-        let ids: Vec<Uuid> = self.places.keys().copied().collect();
-        for snapshots in rollup::snapshots_of(self.conn, self.reader, ids, span).await? {
-            if let Some((metric, key)) = self.places.get(&snapshots.series_id()) {
-                lines.take(metric, key, &snapshots)?;
+        let kept = &self.ctx.app.snapshots;
+        for stored in kept.between((self.conn, self.reader), &self.series, span).await? {
+            for (number, row) in stored.rows.iter().enumerate() {
+                if let Some((metric, key)) = self.places.get(&row.series_id) {
+                    lines.take(metric, key, (&stored, number));
+                }
             }
         }
-        if let (false, Some(start), Some(zone)) = (self.balances.is_empty(), starts, self.day_zone)
-        {
+        if let (false, Some(zone)) = (self.balances.is_empty(), self.day_zone) {
             self.open(&mut lines, start, zone).await?;
         }
         Ok(lines)

@@ -4,6 +4,7 @@ use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, Timelike, U
 use chrono_tz::Tz;
 
 use crate::analytics::rollup::grain::{Grain, day_start};
+use crate::analytics::rollup::kept::Stored;
 use crate::error::{Error, Result, say};
 use crate::limits;
 
@@ -53,6 +54,12 @@ impl Frame {
         let starts = self.starts.first().copied().into_iter().collect();
         Self { starts, end: self.end, grain: self.grain }
     }
+
+    /// Whether all buckets of a stored row are among them.
+    pub(super) fn holds(&self, stored: &Stored) -> bool {
+        self.starts.first().is_some_and(|first| *first <= stored.from) && stored.to <= self.end
+    }
+
     /// Where each bucket ends.
     pub(super) fn ends(&self) -> Vec<DateTime<Utc>> {
         self.starts.iter().skip(1).copied().chain([self.end]).collect()

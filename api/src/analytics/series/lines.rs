@@ -1,12 +1,14 @@
 //! Kept buckets, put together by what they are divided into, and read as numbers.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::ask::{Reading, Wanted};
 use super::frame::Frame;
 use crate::analytics::dimension::names::{Key, Names};
 use crate::analytics::metric::{Aggregation, Folded, Measure};
 use crate::analytics::rollup::Snapshots;
+use crate::analytics::rollup::kept::Stored;
 use crate::analytics::rollup::state::State;
 use crate::error::{Error, Result};
 
@@ -22,7 +24,8 @@ type Line = Vec<Option<State>>;
 /// What there is of a part and a key.
 #[derive(Default)]
 struct Course {
-    line: Line,
+    /// Rows of its buckets, in the order of time, each by its number.
+    rows: Vec<(Arc<Stored>, usize)>,
     /// What a balance came to before the first bucket.
     opening: Option<State>,
 }
@@ -49,11 +52,11 @@ pub(super) struct Lines {
     groups: BTreeMap<Key, Vec<Member>>,
 }
 
-fn add(slot: &mut Option<State>, state: State) -> Result<()> {
+fn add(slot: &mut Option<State>, state: &State) -> Result<()> {
     match slot {
-        Some(there) => there.merge(&state).map_err(Error::internal),
+        Some(there) => there.merge(state).map_err(Error::internal),
         None => {
-            *slot = Some(state);
+            *slot = Some(state.clone());
             Ok(())
         }
     }
@@ -65,32 +68,45 @@ impl Lines {
     }
 
     fn course(&mut self, part: &str, key: &Key) -> &mut Course {
-        let buckets = self.frame.starts.len();
         let of_part = self.courses.entry(part.to_owned()).or_default();
-        let fresh = || Course { line: vec![None; buckets], opening: None };
-        of_part.entry(key.clone()).or_insert_with(fresh)
+        of_part.entry(key.clone()).or_default()
     }
 
-    pub(super) fn take(&mut self, part: &str, key: &Key, snapshots: &Snapshots) -> Result<()> {
-        let mut taken = Vec::new();
-        for bucket in snapshots.buckets() {
-            let (starts_at, state) = bucket?;
-            taken.extend(self.frame.bucket_of(starts_at).map(|bucket| (bucket, state)));
+    /// Takes in a stored row, by its number; rows come in the order of time.
+    pub(super) fn take(&mut self, part: &str, key: &Key, (stored, number): (&Arc<Stored>, usize)) {
+        let has_any = self.frame.holds(stored) || self.buckets(stored, number).next().is_some();
+        if has_any {
+            self.course(part, key).rows.push((Arc::clone(stored), number));
         }
-        if taken.is_empty() {
-            return Ok(());
-        }
-        let line = &mut self.course(part, key).line;
-        for (bucket, state) in taken {
-            line.get_mut(bucket).map_or(Ok(()), |slot| add(slot, state))?;
-        }
-        Ok(())
+    }
+
+    /// The buckets of a stored row that are asked for.
+    fn buckets<'s>(
+        &self,
+        stored: &'s Stored,
+        number: usize,
+    ) -> impl Iterator<Item = (usize, &'s State)> {
+        let row = stored.rows.get(number);
+        let states = row.map(|row| row.buckets.as_slice()).unwrap_or_default().iter();
+        let mut bucket: Option<usize> = None;
+        states.filter_map(move |(at, state)| {
+            // Both are in the order of time: the next one is rarely far.
+            bucket = match bucket {
+                Some(last) if *at < self.frame.end => {
+                    let later = self.frame.starts.iter().skip(last + 1);
+                    Some(last + later.take_while(|start| **start <= *at).count())
+                }
+                Some(_) => None,
+                None => self.frame.bucket_of(*at),
+            };
+            Some((bucket?, state))
+        })
     }
 
     pub(super) fn open(&mut self, part: &str, key: &Key, snapshots: &Snapshots) -> Result<()> {
         for bucket in snapshots.buckets() {
             let (_, state) = bucket?;
-            add(&mut self.course(part, key).opening, state)?;
+            add(&mut self.course(part, key).opening, &state)?;
         }
         Ok(())
     }
@@ -131,14 +147,15 @@ impl Lines {
     pub(super) fn events(&self, parts: Parts<'_>, key: &Key) -> i64 {
         let mut events = 0;
         for member in self.groups.get(key).into_iter().flatten() {
-            for part in parts {
-                let line = self.known(&part.key, &member.key).map(|course| course.line.iter());
-                let states = line.into_iter().flatten().enumerate();
-                let counting = states.filter(|(bucket, _)| member.counts_in(*bucket));
-                events += counting
-                    .filter_map(|(_, state)| state.as_ref())
-                    .map(State::events)
-                    .sum::<i64>();
+            let known = parts.iter().filter_map(|part| self.known(&part.key, &member.key));
+            for (stored, number) in known.flat_map(|course| &course.rows) {
+                if member.buckets.is_none() && self.frame.holds(stored) {
+                    events += stored.rows.get(*number).map_or(0, |row| row.events);
+                    continue;
+                }
+                let buckets = self.buckets(stored, *number);
+                let counting = buckets.filter(|(bucket, _)| member.counts_in(*bucket));
+                events += counting.map(|(_, state)| state.events()).sum::<i64>();
             }
         }
         events
@@ -174,22 +191,39 @@ impl Lines {
         let mut line: Line = vec![None; self.frame.starts.len()];
         for member in keys.iter().filter_map(|key| self.groups.get(*key)).flatten() {
             let Some(course) = self.known(&folded.key, &member.key) else { continue };
-            let mut balance = course.opening.clone();
-            for (bucket, (slot, state)) in line.iter_mut().zip(&course.line).enumerate() {
-                let state = if folded.aggregation == Aggregation::Balance {
-                    if let Some(state) = state {
-                        add(&mut balance, state.clone())?;
+            if folded.aggregation == Aggregation::Balance {
+                self.add_balance(&mut line, course, member)?;
+                continue;
+            }
+            for (stored, number) in &course.rows {
+                for (bucket, state) in self.buckets(stored, *number) {
+                    if let Some(slot) = line.get_mut(bucket).filter(|_| member.counts_in(bucket)) {
+                        add(slot, state)?;
                     }
-                    balance.as_ref()
-                } else {
-                    state.as_ref()
-                };
-                if let Some(state) = state.filter(|_| member.counts_in(bucket)) {
-                    add(slot, state.clone())?;
                 }
             }
         }
         Ok(line)
+    }
+
+    /// Adds what a balance comes to by each bucket.
+    fn add_balance(&self, line: &mut Line, course: &Course, member: &Member) -> Result<()> {
+        let mut changes: Line = vec![None; line.len()];
+        for (stored, number) in &course.rows {
+            for (bucket, state) in self.buckets(stored, *number) {
+                changes.get_mut(bucket).map_or(Ok(()), |slot| add(slot, state))?;
+            }
+        }
+        let mut balance = course.opening.clone();
+        for (bucket, (slot, change)) in line.iter_mut().zip(&changes).enumerate() {
+            if let Some(change) = change {
+                add(&mut balance, change)?;
+            }
+            if let Some(state) = balance.as_ref().filter(|_| member.counts_in(bucket)) {
+                add(slot, state)?;
+            }
+        }
+        Ok(())
     }
 }
 

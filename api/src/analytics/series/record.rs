@@ -4,8 +4,9 @@ use std::sync::LazyLock;
 
 use async_graphql_value::ConstValue;
 use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
 
-use super::answer::{self, Answered, Point};
+use super::answer::{self, Material, Point};
 use super::arguments as argument;
 use super::ask::Ask;
 use super::compare::COMPARISON;
@@ -13,8 +14,8 @@ use crate::access::Resource;
 use crate::analytics::dimension::names::NAMING;
 use crate::ctx::Ctx;
 use crate::db::{Conn, NullOf, Value};
-use crate::error::{Error, Language};
-use crate::record::declare::{Computation, ComputedRows, computed_field, declare_computed};
+use crate::error::{Error, Language, Result};
+use crate::record::declare::{Computation, ComputedRows, Rows, computed_field, declare_computed};
 use crate::record::kind::{EnumType, EnumValue};
 use crate::record::{Arguments, Kind, Record};
 
@@ -98,17 +99,8 @@ fn compute<'a>(
     Box::pin(async move {
         let ask = Ask::read(ctx, conn, Arguments(arguments)).await?;
         let material = answer::gather(ctx, conn, &ask, false).await?;
-        let series = material.series(&ask)?;
-        let mut rows = Vec::new();
-        for (bucket, start) in material.lines.frame.starts.iter().enumerate() {
-            for series in &series {
-                let Some(point) = series.points.get(bucket) else { continue };
-                if ask.fill || point.has_events() {
-                    rows.push(row(ctx, &ask, series, (*start, point))?);
-                }
-            }
-        }
-        Ok(Computation::from(rows))
+        let points = Points::of(ctx, ask, &material)?;
+        Ok(Computation { rows: Box::new(points), summary: None, freshness: Vec::new() })
     })
 }
 
@@ -124,28 +116,89 @@ fn float(value: Option<f64>) -> Value {
     value.map_or(Value::Null(NullOf::Float), Value::Float)
 }
 
-fn row(
-    ctx: &Ctx,
-    ask: &Ask,
-    series: &Answered,
-    (start, point): (DateTime<Utc>, &Point),
-) -> crate::error::Result<Vec<Value>> {
-    let wanted = ask.wanted.get(series.wanted);
-    let wanted = wanted.ok_or_else(|| Error::internal("a series that nobody asked for"))?;
-    let (label, labels) = answer::label(ask, series.key.as_ref(), other(ctx));
-    let then = point.then.as_ref();
-    Ok(vec![
-        Value::Instant(start),
-        Value::Text(wanted.name.clone()),
-        Value::Text(label),
-        Value::Json(labels),
-        float(point.value),
-        Value::Int(point.events),
-        Value::from(wanted.metric.unit.as_str()),
-        Value::from(ask.granularity.as_str()),
-        then.map_or(Value::Null(NullOf::Instant), |then| Value::Instant(then.time)),
-        float(then.and_then(|then| then.value)),
-        float(point.change()),
-        float(point.change_percent()),
-    ])
+/// The rows of an answer, bucket by bucket.
+struct Points {
+    ask: Ask,
+    starts: Vec<DateTime<Utc>>,
+    series: Vec<Line>,
+    /// Bucket and series of each row.
+    places: Vec<(usize, usize)>,
 }
+
+/// A series, and what is the same in all its rows.
+struct Line {
+    name: String,
+    unit: String,
+    label: String,
+    labels: Json,
+    points: Vec<Point>,
+}
+
+impl Points {
+    fn of(ctx: &Ctx, ask: Ask, material: &Material) -> Result<Self> {
+        let mut series = Vec::new();
+        for each in material.series(&ask)? {
+            let wanted = ask.wanted.get(each.wanted);
+            let wanted = wanted.ok_or_else(|| Error::internal("a series that nobody asked for"))?;
+            let (label, labels) = answer::label(&ask, each.key.as_ref(), other(ctx));
+            let (name, unit) = (wanted.name.clone(), wanted.metric.unit.clone());
+            series.push(Line { name, unit, label, labels, points: each.points });
+        }
+        let starts = material.lines.frame.starts.clone();
+        let is_shown = |bucket: usize, line: &Line| {
+            let point = line.points.get(bucket);
+            point.is_some_and(|point| ask.fill || point.has_events())
+        };
+        let mut places = Vec::with_capacity(starts.len() * series.len());
+        for bucket in 0..starts.len() {
+            let shown = series.iter().enumerate().filter(|(_, line)| is_shown(bucket, line));
+            places.extend(shown.map(|(number, _)| (bucket, number)));
+        }
+        Ok(Self { ask, starts, series, places })
+    }
+}
+
+impl Rows for Points {
+    fn count(&self) -> usize {
+        self.places.len()
+    }
+
+    fn value(&self, row: usize, field: usize) -> Option<Value> {
+        let (bucket, series) = *self.places.get(row)?;
+        let line = self.series.get(series)?;
+        let shown = Shown {
+            ask: &self.ask,
+            start: *self.starts.get(bucket)?,
+            line,
+            point: line.points.get(bucket)?,
+        };
+        VALUES.get(field).map(|value| value(&shown))
+    }
+}
+
+/// What a row shows.
+struct Shown<'a> {
+    ask: &'a Ask,
+    start: DateTime<Utc>,
+    line: &'a Line,
+    point: &'a Point,
+}
+
+/// What each field shows, in the order of the declaration.
+const VALUES: [fn(&Shown<'_>) -> Value; 12] = [
+    |shown| Value::Instant(shown.start),
+    |shown| Value::from(shown.line.name.as_str()),
+    |shown| Value::from(shown.line.label.as_str()),
+    |shown| Value::Json(shown.line.labels.clone()),
+    |shown| float(shown.point.value),
+    |shown| Value::Int(shown.point.events),
+    |shown| Value::from(shown.line.unit.as_str()),
+    |shown| Value::from(shown.ask.granularity.as_str()),
+    |shown| {
+        let then = shown.point.then.as_ref();
+        then.map_or(Value::Null(NullOf::Instant), |then| Value::Instant(then.time))
+    },
+    |shown| float(shown.point.then.as_ref().and_then(|then| then.value)),
+    |shown| float(shown.point.change()),
+    |shown| float(shown.point.change_percent()),
+];

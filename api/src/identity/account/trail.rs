@@ -58,5 +58,6 @@ pub(super) async fn leave(
     audit::append_by(clock, conn, permit, author, vec![entry]).await?;
     events::append(conn, permit, clock, Lane::Normal, vec![event]).await?;
     outbox::append(conn, permit, clock, vec![announcement]).await?;
-    cache::raise(conn, permit, clock, &BTreeSet::from([cache::epoch_of(resource, user_id)])).await
+    let epochs = BTreeSet::from([cache::epoch_of(resource, user_id)]);
+    cache::raise(conn, permit, &epochs, clock.now()).await
 }

@@ -191,7 +191,7 @@ impl Effects {
         }
         events::append(conn, permit, clock, lane, self.events).await?;
         outbox::append(conn, permit, clock, self.announcements).await?;
-        cache::raise(conn, permit, clock, &self.epochs).await?;
+        cache::raise(conn, permit, &self.epochs, clock.now()).await?;
         notice::append(conn, permit, clock, self.notices).await
     }
 }

@@ -91,7 +91,7 @@ pub(super) async fn delete(ctx: &Ctx, id: Uuid) -> Result<Stored> {
 
 async fn raise(ctx: &Ctx, conn: &Conn, writer: &Writer) -> Result<()> {
     let epochs = BTreeSet::from([EPOCH.to_owned()]);
-    cache::raise(conn, writer, &ctx.app.clock, &epochs).await
+    cache::raise(conn, writer, &epochs, ctx.now()).await
 }
 
 fn check_names(upload: &Upload) -> Result<()> {

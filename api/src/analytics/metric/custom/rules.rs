@@ -78,7 +78,7 @@ pub(super) fn count_or_forget<'a>(
             }
         }
         let keys = gone.iter().map(|change| change.id.to_string()).collect();
-        rollup::forget(conn, &permit, keys).await
+        rollup::forget(conn, &permit, keys, session.ctx().now()).await
     })
 }
 

@@ -21,6 +21,11 @@ pub struct Distinct {
 }
 
 impl Distinct {
+    /// How many registers it has.
+    pub(super) fn len(&self) -> usize {
+        self.ranks.len()
+    }
+
     pub fn of(value: &str) -> Self {
         let digest = Sha256::digest(value.as_bytes());
         let hash = digest.iter().take(8).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));

@@ -73,6 +73,19 @@ impl State {
         }
     }
 
+    /// Bytes that it takes beside its own size, about.
+    pub fn bytes(&self) -> usize {
+        /// What a tree of small entries takes for each, with the room that its nodes keep free.
+        const ENTRY: usize = 32;
+        match self {
+            Self::Distinct(distinct) => distinct.len() * ENTRY,
+            Self::Spread(sketch) => sketch.len() * ENTRY,
+            Self::Count(_) | Self::Sum(_) | Self::Minimum(_) | Self::Maximum(_) | Self::Last(_) => {
+                0
+            }
+        }
+    }
+
     /// Takes in the events of another state.
     pub fn merge(&mut self, other: &Self) -> Result<(), Mismatch> {
         match (self, other) {

@@ -31,6 +31,11 @@ pub struct Sketch {
 }
 
 impl Sketch {
+    /// How many bins it has.
+    pub(super) fn len(&self) -> usize {
+        self.bins.len()
+    }
+
     pub fn of(value: i64) -> Self {
         Self { total: Total::of(value), bins: BTreeMap::from([(bin_of(value), 1)]) }
     }

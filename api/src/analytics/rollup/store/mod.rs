@@ -1,5 +1,6 @@
 //! What folding reads and writes: the log with its batches, and the snapshots.
 
+pub(super) mod epoch;
 mod failures;
 mod folded;
 mod log;

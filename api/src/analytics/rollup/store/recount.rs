@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::epoch;
 use super::snapshots::{KEPT, Kept, put_rows};
 use crate::access::Permit;
 use crate::analytics::rollup::chunk::{self, Chunk, Packed};
@@ -142,6 +143,8 @@ pub(in crate::analytics::rollup) async fn replace(
         }
     }
     let written = changed.len() + gone.len();
+    let old = gone.iter().filter_map(|id| before.get(id)).map(|row| row.chunk);
+    let touched: Vec<Chunk> = changed.iter().map(|row| row.chunk).chain(old).collect();
     let mut changed = changed.into_iter().peekable();
     while changed.peek().is_some() {
         put_rows(conn, permit, changed.by_ref().take(ROWS_AT_ONCE).collect(), now).await?;
@@ -155,6 +158,7 @@ pub(in crate::analytics::rollup) async fn replace(
         let values = vec![Value::Id(permit.tenant_id()), Value::Ids(gone.into_iter().collect())];
         conn.execute(permit, &Statement::new(sql, values)).await?;
     }
+    epoch::raise(conn, permit, touched.into_iter(), now).await?;
     Ok(written)
 }
 
@@ -183,6 +187,7 @@ pub(in crate::analytics::rollup) async fn remove_strays(
     conn: &Conn,
     permit: &impl Permit,
     metrics: &[String],
+    now: DateTime<Utc>,
 ) -> Result<u64> {
     let metric = conn.dialect().in_list("m.metric", &conn.dialect().placeholder(2));
     let sql = format!(
@@ -190,5 +195,7 @@ pub(in crate::analytics::rollup) async fn remove_strays(
         conn.dialect().placeholder(1)
     );
     let values = vec![Value::Id(permit.tenant_id()), Value::Texts(metrics.to_vec())];
-    conn.execute(permit, &Statement::new(sql, values)).await
+    let removed = conn.execute(permit, &Statement::new(sql, values)).await?;
+    epoch::raise_all(conn, permit, now).await?;
+    Ok(removed)
 }

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use uuid::Uuid;
 
+use super::epoch;
 use crate::access::{Permit, SystemHandle};
 use crate::analytics::rollup::chunk::{self, Chunk, Packed};
 use crate::analytics::rollup::fold::{Place, Series};
@@ -26,6 +27,11 @@ pub struct Snapshots {
 impl Snapshots {
     pub fn series_id(&self) -> Uuid {
         self.chunk.series_id
+    }
+
+    /// Where the row begins.
+    pub fn from(&self) -> DateTime<Utc> {
+        self.chunk.starts_at
     }
 
     /// Where each bucket begins, and its state.
@@ -92,7 +98,9 @@ pub(in crate::analytics::rollup) async fn add(
         }
         rows.push(Kept { id, chunk, events, text: packed.to_text() });
     }
-    put_rows(conn, permit, rows, now).await
+    let changed: Vec<Chunk> = rows.iter().map(|row| row.chunk).collect();
+    put_rows(conn, permit, rows, now).await?;
+    epoch::raise(conn, permit, changed.into_iter(), now).await
 }
 
 /// A row as it is kept.
@@ -236,7 +244,12 @@ pub(super) fn chunk_of(row: &Row, grain: Grain) -> Result<Chunk> {
 
 /// Forgets the series of metrics, by their keys. Waits for whoever folds: what is being folded into
 /// them at this moment would be left behind.
-pub async fn forget(conn: &Conn, permit: &impl Permit, keys: Vec<String>) -> Result<()> {
+pub async fn forget(
+    conn: &Conn,
+    permit: &impl Permit,
+    keys: Vec<String>,
+    now: DateTime<Utc>,
+) -> Result<()> {
     let place = |number| conn.dialect().placeholder(number);
     super::log::hold_head(conn, permit).await?;
     let series = format!(
@@ -249,7 +262,8 @@ pub async fn forget(conn: &Conn, permit: &impl Permit, keys: Vec<String>) -> Res
         format!("DELETE FROM snapshots WHERE tenant_id = {} AND series_id IN ({series})", place(1));
     conn.execute(permit, &Statement::new(snapshots, values.clone())).await?;
     let series = series.replacen("SELECT id", "DELETE", 1);
-    conn.execute(permit, &Statement::new(series, values)).await.map(drop)
+    conn.execute(permit, &Statement::new(series, values)).await?;
+    epoch::raise_all(conn, permit, now).await
 }
 
 /// Removes minutes that began before `before`, of all tenants; how many.
