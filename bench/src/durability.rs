@@ -1,4 +1,4 @@
-//! `durability`: servers are killed at random moments while events come, and at the end the log and
+//! `durability`: servers and workers are killed at random moments while events come, and at the end the log and
 //! the snapshots are compared with what was acknowledged. Not a measurement: it passes, or something
 //! was lost, or counted twice.
 
@@ -41,8 +41,8 @@ struct Side<'s> {
     name: &'static str,
     url: String,
     query: Query<'s>,
-    /// Whether a second server folds beside the first: SQLite is one process's.
-    has_second: bool,
+    /// Whether a worker of its own folds beside the server: SQLite is one process's.
+    has_worker: bool,
 }
 
 /// What was sent, by batches.
@@ -92,7 +92,7 @@ pub(crate) async fn run(options: &Options) -> Outcome<Verdict> {
         name: "PostgreSQL",
         url: stand.postgres.url(),
         query: Box::new(|statement| stand.postgres.query(statement)),
-        has_second: true,
+        has_worker: true,
     };
     let mut sides = vec![postgres];
     if options.sqlite {
@@ -104,13 +104,13 @@ pub(crate) async fn run(options: &Options) -> Outcome<Verdict> {
             query: Box::new(move |statement| {
                 Ok(output(Command::new("sqlite3").arg(&file).arg(statement))?.trim().to_owned())
             }),
-            has_second: false,
+            has_worker: false,
         });
     }
     let mut table = Table::new(&[
         "Database",
         "servers killed",
-        "second servers killed",
+        "workers killed",
         "batches of 20 acknowledged",
         "broken off",
         "events sent again and known",
@@ -131,25 +131,29 @@ async fn kill_again_and_again(
 ) -> Outcome<Vec<String>> {
     let free = ["KEY", "USER", "TENANT"].map(|who| format!("PULSO_RATE_{who}_PER_MINUTE"));
     let free: Vec<(&str, &str)> = free.iter().map(|name| (name.as_str(), "0")).collect();
-    let serve = |name: &str| stand.pulso.serve_with(name, &side.url, &free);
     let sent = Rc::new(RefCell::new(Sent::new()));
     let mut random = Random(sent.borrow().now_ms | 1);
-    let mut second_killed = 0;
-    let mut second = if side.has_second { Some(serve("second")?) } else { None };
+    let mut workers_killed = 0;
+    let mut worker =
+        if side.has_worker { Some(stand.pulso.work("worker", &side.url)?) } else { None };
     for round in 1..=rounds {
-        let mut server = serve("server")?;
+        // Where there is a worker, every other server leaves all the folding to it.
+        let folds = !side.has_worker || round % 2 == 0;
+        let mut settings = free.clone();
+        settings.push(("PULSO_WORKERS", if folds { "true" } else { "false" }));
+        let mut server = stand.pulso.serve_with("server", &side.url, &settings)?;
         let target = server.target(&stand.keys.admin);
         let load = LocalSet::new();
         for _connection in 0..CONNECTIONS {
             load.spawn_local(keep_sending(target.clone(), Rc::clone(&sent)));
         }
         let (first_part, rest) = (random.below(LIFE_MS / 2), random.below(LIFE_MS / 2));
-        let second_dies = second.is_some() && random.below(2) == 0;
+        let worker_dies = worker.is_some() && random.below(2) == 0;
         load.run_until(async {
             tokio::time::sleep(Duration::from_millis(first_part)).await;
-            if second_dies && let Some(second) = &mut second {
-                second.kill()?;
-                second_killed += 1;
+            if worker_dies && let Some(worker) = &mut worker {
+                worker.kill()?;
+                workers_killed += 1;
             }
             tokio::time::sleep(Duration::from_millis(rest)).await;
             server.kill()
@@ -157,15 +161,15 @@ async fn kill_again_and_again(
         .await?;
         // Whoever waits for an answer hears now that there will be none.
         load.await;
-        if second_dies {
-            second = Some(serve("second")?);
+        if worker_dies {
+            worker = Some(stand.pulso.work("worker", &side.url)?);
         }
         if round % VERIFIED_EVERY == 0 {
             verify(stand, side)?;
             println!("{}: {round} of {rounds} rounds", side.name);
         }
     }
-    let server = serve("server")?;
+    let server = stand.pulso.serve_with("server", &side.url, &free)?;
     let target = server.target(&stand.keys.admin);
     send_what_is_open(&target, &sent).await?;
     wait_until_folded(side).await?;
@@ -176,7 +180,7 @@ async fn kill_again_and_again(
     Ok(vec![
         side.name.to_owned(),
         rounds.to_string(),
-        if side.has_second { second_killed.to_string() } else { "-".to_owned() },
+        if side.has_worker { workers_killed.to_string() } else { "-".to_owned() },
         sent.acknowledged.len().to_string(),
         sent.broken.to_string(),
         sent.duplicates.to_string(),

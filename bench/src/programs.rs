@@ -88,8 +88,11 @@ impl Server {
         Ok(())
     }
 
-    /// Ends it as a loss of power would.
+    /// Ends it as a loss of power would; one that ended by itself is an error.
     pub(crate) fn kill(&mut self) -> Outcome {
+        if let Some(status) = self.child.try_wait().during(&self.name)? {
+            return Err(format!("{} ended ({status})\n{}", self.name, self.last_words()));
+        }
         self.child.kill().during(&self.name)?;
         self.child.wait().map(drop).during(&self.name)
     }

@@ -88,6 +88,15 @@ impl Pulso {
     }
 }
 
+impl Pulso {
+    /// Starts a worker, which folds events and does jobs.
+    pub(crate) fn work(&self, name: &str, database_url: &str) -> Outcome<Server> {
+        let mut command = ending_with_us(&self.program, "TERM");
+        self.configure(&mut command, database_url);
+        Server::start(name, command.arg("worker"), &self.folder, "TERM")
+    }
+}
+
 impl Running {
     pub(crate) fn process_id(&self) -> u32 {
         self.server.process_id()

@@ -25,14 +25,14 @@ pub(super) fn decide(
     now: DateTime<Utc>,
     types: &Types,
 ) -> Result<Incoming, Box<Refused>> {
-    let json = match raw {
+    let mut json = match raw {
         Raw::Json(json) => json,
         Raw::Line(line) => {
             let wrong = (Reason::Malformed, "the line is no JSON".to_owned());
             return Err(Box::new(refused(Json::String(line), wrong, types)));
         }
     };
-    match read(&json, now, types) {
+    match read(&mut json, now, types) {
         Ok(incoming) => Ok(incoming),
         Err(wrong) => Err(Box::new(refused(json, wrong, types))),
     }
@@ -63,8 +63,11 @@ const MODULE_CHARS_MAX: usize = 50;
 const TYPE_CHARS_MAX: usize = 100;
 const DIMENSION_CHARS_MAX: usize = 200;
 
-fn read(json: &Json, now: DateTime<Utc>, types: &Types) -> Result<Incoming, Wrong> {
-    let event = json.as_object().ok_or_else(|| malformed("an event is a JSON object"))?;
+/// Takes the payload out of an event that can be let in, and leaves every other as it is.
+fn read(json: &mut Json, now: DateTime<Utc>, types: &Types) -> Result<Incoming, Wrong> {
+    let is_long = is_long(json);
+    let holds_nul = holds_nul(json);
+    let event = json.as_object_mut().ok_or_else(|| malformed("an event is a JSON object"))?;
     if let Some(unknown) = event.keys().find(|key| !FIELDS.contains(&key.as_str())) {
         let unknown = redact::in_text(unknown);
         return Err(malformed(format!(
@@ -72,10 +75,10 @@ fn read(json: &Json, now: DateTime<Utc>, types: &Types) -> Result<Incoming, Wron
             FIELDS.join(", ")
         )));
     }
-    if holds_nul(json) {
+    if holds_nul {
         return Err(malformed("a text holds U+0000, which no database stores"));
     }
-    if json.to_string().len() > limits::EVENT_BYTES_MAX {
+    if is_long {
         let max = limits::EVENT_BYTES_MAX;
         return Err((Reason::TooLarge, format!("an event has at most {max} bytes")));
     }
@@ -84,6 +87,7 @@ fn read(json: &Json, now: DateTime<Utc>, types: &Types) -> Result<Incoming, Wron
     let event_type = name(event, "eventType", TYPE_CHARS_MAX, is_type)?;
     let occurred_at = occurred_at(event, now)?;
     let version = schema_version(event)?;
+    let dimensions = dimensions(event)?;
     let mut payload = payload(event, (&module, &event_type, version), types)?;
     redact::in_object(&mut payload);
     Ok(Incoming {
@@ -91,7 +95,7 @@ fn read(json: &Json, now: DateTime<Utc>, types: &Types) -> Result<Incoming, Wron
         id: if id.bytes().all(|byte| byte.is_ascii_digit()) { id } else { redact::in_text(&id) },
         lane: lane(&event_type, now - occurred_at),
         schema_version: version,
-        dimensions: dimensions(event)?,
+        dimensions,
         module,
         event_type,
         occurred_at,
@@ -101,21 +105,17 @@ fn read(json: &Json, now: DateTime<Utc>, types: &Types) -> Result<Incoming, Wron
 
 /// The payload, if its type lets it be, without what that marks as personal.
 fn payload(
-    event: &Map<String, Json>,
+    event: &mut Map<String, Json>,
     of: (&str, &str, i64),
     types: &Types,
 ) -> Result<Map<String, Json>, Wrong> {
-    let nothing;
-    let given = match event.get("payload") {
-        Some(given) if !given.is_null() => given,
-        Some(_) | None => {
-            nothing = Json::Object(Map::new());
-            &nothing
-        }
-    };
-    let Json::Object(payload) = given else { return Err(malformed("payload must be an object")) };
+    let mut nothing = Json::Object(Map::new());
+    let given = event.get_mut("payload").filter(|given| !given.is_null()).unwrap_or(&mut nothing);
+    if !given.is_object() {
+        return Err(malformed("payload must be an object"));
+    }
     types.check(of, given)?;
-    let mut payload = payload.clone();
+    let Json::Object(mut payload) = given.take() else { return Ok(Map::new()) };
     types.treat(of, &mut payload);
     Ok(payload)
 }
@@ -246,6 +246,28 @@ fn lane(event_type: &str, age: TimeDelta) -> Lane {
     }
 }
 
+/// Whether its text is longer than an event may be.
+fn is_long(json: &Json) -> bool {
+    bytes_at_most(json) > limits::EVENT_BYTES_MAX
+        && json.to_string().len() > limits::EVENT_BYTES_MAX
+}
+
+/// Bytes that its text has at the very most: to write it costs more than to look at it.
+fn bytes_at_most(json: &Json) -> usize {
+    /// A number, or a word.
+    const PLAIN: usize = 32;
+    // A character may be written as `\u0001`, and there are quotes, a colon and a comma around.
+    let text = |text: &str| text.len() * 6 + 4;
+    match json {
+        Json::String(value) => text(value),
+        Json::Array(list) => 2 + list.iter().map(|value| bytes_at_most(value) + 1).sum::<usize>(),
+        Json::Object(map) => {
+            2 + map.iter().map(|(key, value)| text(key) + bytes_at_most(value)).sum::<usize>()
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => PLAIN,
+    }
+}
+
 fn holds_nul(json: &Json) -> bool {
     match json {
         Json::String(text) => text.contains('\0'),
@@ -257,6 +279,7 @@ fn holds_nul(json: &Json) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -336,5 +359,30 @@ mod tests {
         );
         let line = decide(Raw::Line("{broken".to_owned()), now(), &Types::default()).unwrap_err();
         assert_eq!((line.reason, line.body), (Reason::Malformed, json!("{broken")));
+    }
+
+    fn any_json() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            any::<u64>().prop_map(Json::from),
+            any::<f64>().prop_map(Json::from),
+            any::<String>().prop_map(Json::from),
+        ];
+        leaf.prop_recursive(3, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+                prop::collection::hash_map(any::<String>(), inner, 0..4)
+                    .prop_map(|map| Json::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_is_longer_than_it_looks(json in any_json()) {
+            prop_assert!(json.to_string().len() <= bytes_at_most(&json));
+        }
     }
 }

@@ -24,6 +24,8 @@ use crate::limits;
 
 /// A fraction of the second in which an event is to be seen.
 const FOLD_EVERY: Duration = Duration::from_millis(200);
+/// The longest rest while events come faster than they are folded.
+const REST_MAX: Duration = Duration::from_secs(1);
 const AGAIN_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// How long a batch that could not be folded waits; the database is gone, or a program is wrong.
 const AGAIN_IN: TimeDelta = TimeDelta::seconds(30);
@@ -55,8 +57,13 @@ pub(in crate::analytics) async fn feeds_of(
 /// Folds for as long as the process serves.
 pub async fn keep_folding(app: Arc<App>) {
     loop {
-        let pause = match fold_all(&app).await {
-            Ok(_) => FOLD_EVERY,
+        let started = app.clock.stopwatch();
+        let pause = match fold_round(&app).await {
+            Ok(Folded { more: false, .. }) => FOLD_EVERY,
+            // To let events in goes first. Whoever folds rests as long as it worked, and has more of
+            // them to fold at once the next time, which costs less for each.
+            Ok(_) if app.intake.waiting() > 0 => started.elapsed().min(REST_MAX),
+            Ok(_) => Duration::ZERO,
             Err(error) => {
                 tracing::error!(%error, "events were not folded");
                 AGAIN_AFTER_FAILURE
@@ -66,51 +73,65 @@ pub async fn keep_folding(app: Arc<App>) {
     }
 }
 
-/// Folds everything that waits now, of all tenants; the number of events. One tenant's failure is told
-/// and leaves the others alone.
+/// What was folded, and whether more waited all the while.
+#[derive(Debug, Default)]
+struct Folded {
+    events: i64,
+    more: bool,
+}
+
+/// Folds everything that waits, of all tenants; the number of events. One tenant's failure is told and
+/// leaves the others alone.
 pub async fn fold_all(app: &App) -> Result<i64> {
+    let mut folded = 0;
+    loop {
+        let round = fold_round(app).await?;
+        folded += round.events;
+        if !round.more {
+            return Ok(folded);
+        }
+    }
+}
+
+/// One pass for each tenant with events that wait: none waits until another's flood is over.
+async fn fold_round(app: &App) -> Result<Folded> {
     let conn = app.db.single_read().await?;
     let tenants = store::tenants_with_work(&conn, app.clock.now()).await?;
     drop(conn);
-    let mut folded = 0;
+    let mut round = Folded::default();
     let mut failed = None;
     for tenant_id in tenants {
-        match fold_tenant(app, tenant_id).await {
-            Ok(events) => folded += events,
+        match fold_pass(app, tenant_id).await {
+            Ok(pass) => {
+                round.events += pass.events;
+                round.more |= pass.more;
+            }
             Err(error) => {
                 tracing::error!(%tenant_id, %error, "a tenant's events were not folded");
                 failed = Some(error);
             }
         }
     }
-    failed.map_or(Ok(folded), Err)
+    failed.map_or(Ok(round), Err)
 }
 
-/// Folds everything of one tenant that waits now, unless somebody else does.
-async fn fold_tenant(app: &App, tenant_id: Uuid) -> Result<i64> {
-    let mut folded = 0;
-    while let Some(events) = fold_pass(app, tenant_id).await? {
-        folded += events;
-    }
-    Ok(folded)
-}
-
-/// One transaction; none when nothing waits, or somebody else has the head.
-async fn fold_pass(app: &App, tenant_id: Uuid) -> Result<Option<i64>> {
+/// One transaction; nothing when somebody else has the head. What comes meanwhile waits for the next
+/// round.
+async fn fold_pass(app: &App, tenant_id: Uuid) -> Result<Folded> {
     let started = app.clock.stopwatch();
     let system = SystemHandle::for_tenant(tenant_id);
     let now = app.clock.now();
     let conn = app.db.transaction().await?;
     let zone = store::zone_of(&conn, &system).await?;
     let Some(head) = store::take_head(&conn, &system, (zone, now)).await? else {
-        return Ok(None);
+        return Ok(Folded::default());
     };
-    let batches = next_batches(&conn, &system, now).await?;
+    let (batches, more) = next_batches(&conn, &system, now).await?;
     if batches.is_empty() {
         // Gives the head back now: a dropped transaction ends a little later, and whoever comes
         // meanwhile would take the tenant for taken.
         conn.commit().await?;
-        return Ok(None);
+        return Ok(Folded::default());
     }
     let cut = Cut { zone: head.zone, minutes_from: now - MINUTES_KEPT };
     match write(&conn, &system, (&batches, cut), now).await {
@@ -118,7 +139,7 @@ async fn fold_pass(app: &App, tenant_id: Uuid) -> Result<Option<i64>> {
             let took = i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX);
             store::mark_folded(&conn, &system, &batches, (now, took)).await?;
             conn.commit().await?;
-            Ok(Some(events))
+            Ok(Folded { events, more })
         }
         // The same again would fail again: the batches wait, and whoever reads them sees why.
         Err(error) if error.code() != Code::Unavailable => {
@@ -137,18 +158,23 @@ async fn put_off(app: &App, system: &SystemHandle, batches: &[Batch], error: &Er
     conn.commit().await
 }
 
-/// What a pass takes: some of each lane, as many events as it may hold in memory, at least one batch.
+/// What a pass takes: some of each lane, as many events as it may hold in memory, at least one batch;
+/// and whether it leaves any.
 async fn next_batches(
     conn: &Conn,
     system: &SystemHandle,
     now: DateTime<Utc>,
-) -> Result<Vec<Batch>> {
+) -> Result<(Vec<Batch>, bool)> {
     let mut taken = Vec::new();
     let mut events = 0;
+    let mut more = false;
     for (lane, most) in LANES {
+        let waiting = store::waiting(conn, system, lane, (now, most)).await?;
+        more |= i64::try_from(waiting.len()).ok() == Some(most);
         let mut first_of_lane = true;
-        for batch in store::waiting(conn, system, lane, (now, most)).await? {
+        for batch in waiting {
             if !first_of_lane && events + batch.events > limits::EVENTS_PER_FOLD {
+                more = true;
                 break;
             }
             first_of_lane = false;
@@ -156,7 +182,7 @@ async fn next_batches(
             taken.push(batch);
         }
     }
-    Ok(taken)
+    Ok((taken, more))
 }
 
 /// Folds the events of batches, and notes those that cannot be folded.
