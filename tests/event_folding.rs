@@ -1,6 +1,7 @@
 //! Events become snapshots: once each, whoever folds and however often, and what cannot be folded
 //! stands apart.
 
+use chrono::TimeDelta;
 use pulso::access::SystemHandle;
 use pulso::analytics::rollup::{folder, verify};
 use pulso::db::{Statement, Value, migrate};
@@ -65,6 +66,37 @@ both_databases! {
         app.snapshots_agree().await;
     }
 
+    async fn more_batches_than_a_pass_takes_are_folded_in_several(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        // A pass takes a hundred of a lane.
+        for number in 0..103 {
+            app.ingest(key, &json!([resolved(&number.to_string(), "2026-03-10T11:00:00Z", 1)])).await;
+        }
+        app.ingest(&app.beta.admin.key, &json!([resolved("1", "2026-03-10T11:00:00Z", 1)])).await;
+        assert_eq!(app.fold().await, 104);
+        app.snapshots_agree().await;
+    }
+
+    async fn measurements_say_how_far_folding_is_behind(app: TestApp) {
+        let shown = async || {
+            folder::measure(&app.app).await.unwrap();
+            let text = app.get("/metrics").await.text();
+            let of = |name: &str| {
+                let line = text.lines().find(|line| line.starts_with(&format!("{name} ")));
+                line.unwrap().rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+            };
+            (of("pulso_events_unfolded"), of("pulso_events_unfolded_age_seconds"))
+        };
+        assert_eq!(shown().await, (0.0, 0.0));
+        let at = "2026-03-10T11:00:00Z";
+        app.ingest(&app.alpha.admin.key, &json!([resolved("1", at, 1), resolved("2", at, 1)])).await;
+        app.ingest(&app.beta.admin.key, &json!([resolved("1", at, 1)])).await;
+        app.app.clock.advance(TimeDelta::seconds(90));
+        assert_eq!(shown().await, (3.0, 90.0));
+        app.fold().await;
+        assert_eq!(shown().await, (0.0, 0.0));
+    }
+
     async fn two_who_fold_at_once_count_nothing_twice(app: TestApp) {
         let key = &app.alpha.admin.key;
         for request in 0..10 {
@@ -116,7 +148,7 @@ both_databases! {
         // It is put off, and does not stop what comes after it.
         app.ingest(key, &json!([resolved("3", "2026-03-10T11:00:00Z", 10)])).await;
         assert_eq!(app.fold().await, 1);
-        app.app.clock.advance(chrono::TimeDelta::minutes(1));
+        app.app.clock.advance(TimeDelta::minutes(1));
         assert!(folder::fold_all(&app.app).await.is_err());
     }
 
@@ -145,7 +177,7 @@ both_databases! {
         app.fold().await;
         let minutes = "SELECT CAST(count(*) AS text) FROM snapshots WHERE tenant_id = ? AND grain = 'minute'";
         assert_ne!(one(&app, minutes).await, "0");
-        app.app.clock.advance(chrono::TimeDelta::hours(49));
+        app.app.clock.advance(TimeDelta::hours(49));
         folder::sweep(&app.app).await.unwrap();
         assert_eq!(one(&app, minutes).await, "0");
         // An event that comes later still has no minutes.

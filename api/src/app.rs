@@ -243,6 +243,9 @@ async fn keep_metrics(app: Arc<App>) {
     loop {
         tokio::time::sleep(METRICS_UPKEEP_EVERY).await;
         app.metrics.upkeep();
+        if let Err(error) = rollup::folder::measure(&app).await {
+            tracing::warn!(%error, "it is not known how many events wait to be folded");
+        }
     }
 }
 

@@ -283,6 +283,8 @@ fn describe(recorder: &PrometheusRecorder) {
         ("pulso_database_connections_awaited", "Requests that wait for a connection"),
         ("pulso_operations_running", "Operations that have their turn at the database"),
         ("pulso_operations_waiting", "Operations that wait for their turn"),
+        ("pulso_events_unfolded", "Events of all tenants that charts do not show yet"),
+        ("pulso_events_unfolded_age_seconds", "How long the oldest of them has waited"),
     ] {
         recorder.describe_gauge(name.into(), None, about.into());
     }

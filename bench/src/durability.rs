@@ -165,6 +165,7 @@ async fn kill_again_and_again(
             worker = Some(stand.pulso.work("worker", &side.url)?);
         }
         if round % VERIFIED_EVERY == 0 {
+            analyze(side)?;
             verify(stand, side)?;
             println!("{}: {round} of {rounds} rounds", side.name);
         }
@@ -173,6 +174,7 @@ async fn kill_again_and_again(
     let target = server.target(&stand.keys.admin);
     send_what_is_open(&target, &sent).await?;
     wait_until_folded(side).await?;
+    analyze(side)?;
     let sent = std::mem::replace(&mut *sent.borrow_mut(), Sent::new());
     let there = compare(side, &sent)?;
     compare_with_answer(&target, side, &sent).await?;
@@ -308,6 +310,11 @@ async fn compare_with_answer(target: &Target, side: &Side<'_>, sent: &Sent) -> O
         }
     }
     Ok(())
+}
+
+/// Tells the planner how large the tables are: autovacuum, which does it elsewhere, is off here.
+fn analyze(side: &Side<'_>) -> Outcome {
+    (side.query)("analyze").map(drop)
 }
 
 /// `pulso verify snapshots`: what it says of the tenant.

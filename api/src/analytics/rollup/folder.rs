@@ -258,6 +258,17 @@ pub(super) async fn put(
     store::add(conn, permit, buckets, now).await
 }
 
+/// Tells in the measurements how far folding is behind.
+pub async fn measure(app: &App) -> Result<()> {
+    let conn = app.db.single_read().await?;
+    let (events, since) = store::unfolded(&conn).await?;
+    let age = since.map_or(TimeDelta::zero(), |since| app.clock.now() - since);
+    let gauge = |name, value: f64| app.metrics.gauge(name, Vec::new()).set(value);
+    gauge("pulso_events_unfolded", f64::from(u32::try_from(events).unwrap_or(u32::MAX)));
+    gauge("pulso_events_unfolded_age_seconds", age.as_seconds_f64());
+    Ok(())
+}
+
 /// Removes minutes that are older than they are kept, some at a time; how many.
 pub async fn sweep(app: &App) -> Result<u64> {
     let conn = app.db.transaction().await?;

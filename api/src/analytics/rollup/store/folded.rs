@@ -77,12 +77,14 @@ impl Stretch {
             values.push(Value::Instant(to));
             span.push_str(&format!(" AND e.occurred_at < {}", place(values.len())));
         }
+        // Scalar sub-queries are looked up event by event. Joins would be cheaper while the database
+        // knows how large the tables are; right after a flood it does not, and joins batch by batch.
         let sql = format!(
             "SELECT {EVENT}, resource FROM events e WHERE e.tenant_id = {0} AND {1}{span} \
-             AND EXISTS (SELECT 1 FROM event_batches b WHERE b.tenant_id = e.tenant_id \
-             AND b.id = e.batch_id AND b.state = 'processed') \
-             AND NOT EXISTS (SELECT 1 FROM event_failures f WHERE f.tenant_id = e.tenant_id \
-             AND f.id = e.id) ORDER BY e.occurred_at, e.id LIMIT {2}",
+             AND (SELECT b.state FROM event_batches b WHERE b.tenant_id = e.tenant_id \
+             AND b.id = e.batch_id) = 'processed' \
+             AND (SELECT f.id FROM event_failures f WHERE f.tenant_id = e.tenant_id \
+             AND f.id = e.id) IS NULL ORDER BY e.occurred_at, e.id LIMIT {2}",
             place(1),
             conn.dialect().in_list("e.event_type", &place(2)),
             place(3)

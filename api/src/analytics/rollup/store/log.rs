@@ -45,6 +45,19 @@ pub(in crate::analytics::rollup) async fn tenants_with_work(
     rows.iter().map(|row| row.required_id(0)).collect()
 }
 
+/// How many events of all tenants wait to be folded, and since when the oldest of them do.
+pub(in crate::analytics::rollup) async fn unfolded(
+    conn: &Conn,
+) -> Result<(i64, Option<DateTime<Utc>>)> {
+    let system = SystemHandle::for_tenant(Uuid::nil());
+    // Tenant by tenant, because the index is.
+    let sql = "SELECT CAST(coalesce(sum(b.event_count), 0) AS bigint), min(b.created_at) \
+               FROM tenants t JOIN event_batches b ON b.tenant_id = t.id WHERE b.state = 'queued'";
+    let row = conn.row(&system, &Statement::new(sql, Vec::new())).await?;
+    let Some(row) = row else { return Ok((0, None)) };
+    Ok((row.int(0)?.unwrap_or_default(), row.instant(1)?))
+}
+
 /// Takes the tenant's head; none while somebody else has it.
 pub(in crate::analytics::rollup) async fn take_head(
     conn: &Conn,

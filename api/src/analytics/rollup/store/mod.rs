@@ -12,7 +12,7 @@ pub(super) use failures::{Failed, events_named, failed_like, failed_of, forgive,
 pub use folded::{Behind, Stretch};
 pub(super) use log::{
     Batch, events_of, hold_head, make_and_hold_head, mark_folded, note_change, put_off, take_head,
-    tenants_with_work, waiting, zone_of,
+    tenants_with_work, unfolded, waiting, zone_of,
 };
 pub use log::{day_zone, progress};
 pub(super) use recount::{bounds, count_between, count_strays, remove_strays, replace, rows_of};
