@@ -1,14 +1,17 @@
 //! Kept buckets, put together by what they are divided into, and read as numbers.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use chrono::DateTime;
 
 use super::ask::{Reading, Wanted};
 use super::frame::Frame;
 use crate::analytics::dimension::names::{Key, Names};
 use crate::analytics::metric::{Aggregation, Folded, Measure};
 use crate::analytics::rollup::Snapshots;
-use crate::analytics::rollup::kept::Stored;
+use crate::analytics::rollup::kept::{Stored, StoredRow};
 use crate::analytics::rollup::state::State;
 use crate::error::{Error, Result};
 
@@ -47,6 +50,9 @@ impl Member {
 /// Parts of metrics by key.
 pub(super) struct Lines {
     pub(super) frame: Frame,
+    /// Where its buckets begin and where it ends, in seconds: kept buckets begin at whole ones.
+    starts: Vec<i64>,
+    end: i64,
     courses: BTreeMap<String, BTreeMap<Key, Course>>,
     /// What is shown under one name.
     groups: BTreeMap<Key, Vec<Member>>,
@@ -64,7 +70,9 @@ fn add(slot: &mut Option<State>, state: &State) -> Result<()> {
 
 impl Lines {
     pub(super) fn over(frame: Frame) -> Self {
-        Self { frame, courses: BTreeMap::new(), groups: BTreeMap::new() }
+        let starts = frame.starts.iter().map(DateTime::timestamp).collect();
+        let end = frame.end.timestamp();
+        Self { frame, starts, end, courses: BTreeMap::new(), groups: BTreeMap::new() }
     }
 
     fn course(&mut self, part: &str, key: &Key) -> &mut Course {
@@ -85,19 +93,23 @@ impl Lines {
         &self,
         stored: &'s Stored,
         number: usize,
-    ) -> impl Iterator<Item = (usize, &'s State)> {
-        let row = stored.rows.get(number);
-        let states = row.map(|row| row.buckets.as_slice()).unwrap_or_default().iter();
+    ) -> impl Iterator<Item = (usize, Cow<'s, State>)> {
+        let from = stored.from.timestamp();
+        let states = stored.rows.get(number).into_iter().flat_map(StoredRow::buckets);
         let mut bucket: Option<usize> = None;
-        states.filter_map(move |(at, state)| {
+        states.filter_map(move |(offset, state)| {
+            let at = from + offset;
             // Both are in the order of time: the next one is rarely far.
             bucket = match bucket {
-                Some(last) if *at < self.frame.end => {
-                    let later = self.frame.starts.iter().skip(last + 1);
-                    Some(last + later.take_while(|start| **start <= *at).count())
+                Some(last) if at < self.end => {
+                    let later = self.starts.iter().skip(last + 1);
+                    Some(last + later.take_while(|start| **start <= at).count())
                 }
                 Some(_) => None,
-                None => self.frame.bucket_of(*at),
+                None if at < self.end => {
+                    self.starts.partition_point(|start| *start <= at).checked_sub(1)
+                }
+                None => None,
             };
             Some((bucket?, state))
         })
@@ -198,7 +210,7 @@ impl Lines {
             for (stored, number) in &course.rows {
                 for (bucket, state) in self.buckets(stored, *number) {
                     if let Some(slot) = line.get_mut(bucket).filter(|_| member.counts_in(bucket)) {
-                        add(slot, state)?;
+                        add(slot, &state)?;
                     }
                 }
             }
@@ -211,7 +223,7 @@ impl Lines {
         let mut changes: Line = vec![None; line.len()];
         for (stored, number) in &course.rows {
             for (bucket, state) in self.buckets(stored, *number) {
-                changes.get_mut(bucket).map_or(Ok(()), |slot| add(slot, state))?;
+                changes.get_mut(bucket).map_or(Ok(()), |slot| add(slot, &state))?;
             }
         }
         let mut balance = course.opening.clone();
