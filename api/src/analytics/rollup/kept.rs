@@ -6,7 +6,6 @@
 //! reader's own snapshot of the database shows: no message has to arrive, and no copy is older than
 //! the transaction that reads it.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -78,17 +77,21 @@ impl StoredRow {
         Ok(Self { series_id: snapshots.series_id(), events, buckets })
     }
 
-    /// The buckets, by their seconds from the beginning of the stretch.
-    pub fn buckets(&self) -> impl Iterator<Item = (i64, Cow<'_, State>)> {
-        let (counts, states) = match &self.buckets {
-            Buckets::Counts(counts) => (counts.as_slice(), [].as_slice()),
-            Buckets::States(states) => ([].as_slice(), states.as_slice()),
-        };
-        let counts = counts
-            .iter()
-            .map(|(offset, count)| (i64::from(*offset), Cow::Owned(State::Count(*count))));
-        counts
-            .chain(states.iter().map(|(offset, state)| (i64::from(*offset), Cow::Borrowed(state))))
+    /// Does something with every bucket, by its seconds from the beginning of the stretch.
+    pub fn each(&self, mut act: impl FnMut(i64, &State) -> Result<()>) -> Result<()> {
+        match &self.buckets {
+            Buckets::Counts(counts) => {
+                for (offset, count) in counts {
+                    act(i64::from(*offset), &State::Count(*count))?;
+                }
+            }
+            Buckets::States(states) => {
+                for (offset, state) in states {
+                    act(i64::from(*offset), state)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn bytes(&self) -> usize {

@@ -178,7 +178,7 @@ impl<'a> Kept<'a> {
         for stored in kept.between((self.conn, self.reader), &self.series, span).await? {
             for (number, row) in stored.rows.iter().enumerate() {
                 if let Some((metric, key)) = self.places.get(&row.series_id) {
-                    lines.take(metric, key, (&stored, number));
+                    lines.take(metric, key, (&stored, number))?;
                 }
             }
         }
@@ -275,7 +275,7 @@ impl Material {
 
     /// The series of one number, the busiest first, the rest together.
     fn series_of(&self, ask: &Ask, index: usize, wanted: &Wanted) -> Result<Vec<Answered>> {
-        let ranked = self.ranked(wanted);
+        let ranked = self.ranked(wanted)?;
         if ask.by.is_empty() && ranked.is_empty() && ask.fill {
             // Nothing happened, and a chart wants to show that.
             let points = self.points(wanted, &[])?;
@@ -295,17 +295,17 @@ impl Material {
     }
 
     /// The keys of which there is something, now or then, the busiest first.
-    pub(super) fn ranked(&self, wanted: &Wanted) -> Vec<&Key> {
+    pub(super) fn ranked(&self, wanted: &Wanted) -> Result<Vec<&Key>> {
         let parts = wanted.metric.parts();
         let earlier = self.earlier.as_ref().map(|(lines, _)| lines);
         let then = earlier.into_iter().flat_map(|lines| lines.keys(&parts));
         let keys: BTreeSet<&Key> = self.lines.keys(&parts).chain(then).collect();
         let events =
-            |lines: Option<&Lines>, key| lines.map_or(0, |lines| lines.events(&parts, key));
-        let busy = |key| (events(Some(&self.lines), key), events(earlier, key));
-        let mut ranked: Vec<_> = keys.into_iter().map(|key| (busy(key), key)).collect();
+            |lines: Option<&Lines>, key| lines.map_or(Ok(0), |lines| lines.events(&parts, key));
+        let busy = |key| Ok(((events(Some(&self.lines), key)?, events(earlier, key)?), key));
+        let mut ranked: Vec<_> = keys.into_iter().map(busy).collect::<Result<_>>()?;
         ranked.sort_by(|one, other| other.0.cmp(&one.0).then_with(|| one.1.cmp(other.1)));
-        ranked.into_iter().map(|(_, key)| key).collect()
+        Ok(ranked.into_iter().map(|(_, key)| key).collect())
     }
 
     /// What keys together come to, bucket by bucket.

@@ -1,6 +1,5 @@
 //! Kept buckets, put together by what they are divided into, and read as numbers.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use super::frame::Frame;
 use crate::analytics::dimension::names::{Key, Names};
 use crate::analytics::metric::{Aggregation, Folded, Measure};
 use crate::analytics::rollup::Snapshots;
-use crate::analytics::rollup::kept::{Stored, StoredRow};
+use crate::analytics::rollup::kept::Stored;
 use crate::analytics::rollup::state::State;
 use crate::error::{Error, Result};
 
@@ -81,38 +80,52 @@ impl Lines {
     }
 
     /// Takes in a stored row, by its number; rows come in the order of time.
-    pub(super) fn take(&mut self, part: &str, key: &Key, (stored, number): (&Arc<Stored>, usize)) {
-        let has_any = self.frame.holds(stored) || self.buckets(stored, number).next().is_some();
+    pub(super) fn take(
+        &mut self,
+        part: &str,
+        key: &Key,
+        (stored, number): (&Arc<Stored>, usize),
+    ) -> Result<()> {
+        let mut has_any = self.frame.holds(stored);
+        if !has_any {
+            self.each((stored, number), |_, _| {
+                has_any = true;
+                Ok(())
+            })?;
+        }
         if has_any {
             self.course(part, key).rows.push((Arc::clone(stored), number));
         }
+        Ok(())
     }
 
-    /// The buckets of a stored row that are asked for.
-    fn buckets<'s>(
+    /// Does something with every bucket of a stored row that is asked for.
+    fn each(
         &self,
-        stored: &'s Stored,
-        number: usize,
-    ) -> impl Iterator<Item = (usize, Cow<'s, State>)> {
+        (stored, number): (&Stored, usize),
+        mut act: impl FnMut(usize, &State) -> Result<()>,
+    ) -> Result<()> {
+        let Some(row) = stored.rows.get(number) else { return Ok(()) };
         let from = stored.from.timestamp();
-        let states = stored.rows.get(number).into_iter().flat_map(StoredRow::buckets);
-        let mut bucket: Option<usize> = None;
-        states.filter_map(move |(offset, state)| {
-            let at = from + offset;
-            // Both are in the order of time: the next one is rarely far.
-            bucket = match bucket {
-                Some(last) if at < self.end => {
-                    let later = self.starts.iter().skip(last + 1);
-                    Some(last + later.take_while(|start| **start <= at).count())
-                }
-                Some(_) => None,
-                None if at < self.end => {
-                    self.starts.partition_point(|start| *start <= at).checked_sub(1)
-                }
-                None => None,
-            };
-            Some((bucket?, state))
+        let mut last = None;
+        row.each(|offset, state| {
+            last = self.bucket_at(from + offset, last);
+            last.map_or(Ok(()), |bucket| act(bucket, state))
         })
+    }
+
+    /// The bucket that an instant falls into, which is in or after the one that was `last`.
+    fn bucket_at(&self, at: i64, last: Option<usize>) -> Option<usize> {
+        if at >= self.end {
+            return None;
+        }
+        let Some(mut bucket) = last else {
+            return self.starts.partition_point(|start| *start <= at).checked_sub(1);
+        };
+        while self.starts.get(bucket + 1).is_some_and(|start| *start <= at) {
+            bucket += 1;
+        }
+        Some(bucket)
     }
 
     pub(super) fn open(&mut self, part: &str, key: &Key, snapshots: &Snapshots) -> Result<()> {
@@ -156,7 +169,7 @@ impl Lines {
     }
 
     /// How many events are behind a key.
-    pub(super) fn events(&self, parts: Parts<'_>, key: &Key) -> i64 {
+    pub(super) fn events(&self, parts: Parts<'_>, key: &Key) -> Result<i64> {
         let mut events = 0;
         for member in self.groups.get(key).into_iter().flatten() {
             let known = parts.iter().filter_map(|part| self.known(&part.key, &member.key));
@@ -165,12 +178,13 @@ impl Lines {
                     events += stored.rows.get(*number).map_or(0, |row| row.events);
                     continue;
                 }
-                let buckets = self.buckets(stored, *number);
-                let counting = buckets.filter(|(bucket, _)| member.counts_in(*bucket));
-                events += counting.map(|(_, state)| state.events()).sum::<i64>();
+                self.each((stored, *number), |bucket, state| {
+                    events += if member.counts_in(bucket) { state.events() } else { 0 };
+                    Ok(())
+                })?;
             }
         }
-        events
+        Ok(events)
     }
 
     /// What the keys together come to in each bucket.
@@ -208,11 +222,10 @@ impl Lines {
                 continue;
             }
             for (stored, number) in &course.rows {
-                for (bucket, state) in self.buckets(stored, *number) {
-                    if let Some(slot) = line.get_mut(bucket).filter(|_| member.counts_in(bucket)) {
-                        add(slot, &state)?;
-                    }
-                }
+                self.each((stored, *number), |bucket, state| {
+                    let slot = line.get_mut(bucket).filter(|_| member.counts_in(bucket));
+                    slot.map_or(Ok(()), |slot| add(slot, state))
+                })?;
             }
         }
         Ok(line)
@@ -222,9 +235,9 @@ impl Lines {
     fn add_balance(&self, line: &mut Line, course: &Course, member: &Member) -> Result<()> {
         let mut changes: Line = vec![None; line.len()];
         for (stored, number) in &course.rows {
-            for (bucket, state) in self.buckets(stored, *number) {
-                changes.get_mut(bucket).map_or(Ok(()), |slot| add(slot, &state))?;
-            }
+            self.each((stored, *number), |bucket, state| {
+                changes.get_mut(bucket).map_or(Ok(()), |slot| add(slot, state))
+            })?;
         }
         let mut balance = course.opening.clone();
         for (bucket, (slot, change)) in line.iter_mut().zip(&changes).enumerate() {

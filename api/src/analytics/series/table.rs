@@ -106,7 +106,7 @@ fn compute<'a>(
         let material = answer::gather(ctx, conn, &ask, true).await?;
         let mut keys: BTreeSet<&Key> = BTreeSet::new();
         for wanted in &ask.wanted {
-            keys.extend(material.ranked(wanted));
+            keys.extend(material.ranked(wanted)?);
         }
         let all: Vec<&Key> = keys.into_iter().collect();
         let mut sorted = Vec::with_capacity(all.len());
