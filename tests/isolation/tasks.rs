@@ -41,11 +41,11 @@ const TASKS: &[(&str, &str, &str)] = &[
     ),
     (
         "api/src/app.rs",
-        "analytics::rollup::folder::keep_folding",
+        "rollup::folder::keep_folding",
         "each tenant's events into its own snapshots",
     ),
     ("api/src/app.rs", "jobs::worker::keep_running", "each job's own tenant"),
-    ("api/src/app.rs", "analytics::rollup::auditor::keep_auditing", "reads, one tenant at a time"),
+    ("api/src/app.rs", "rollup::auditor::keep_auditing", "reads, one tenant at a time"),
     ("api/src/app.rs", "async", "App::spawn itself"),
     ("api/src/app.rs", "work", "App::see_through itself: events that a caller may write"),
     ("api/src/db/lease.rs", "clean", "a connection, no rows"),
