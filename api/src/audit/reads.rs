@@ -14,30 +14,16 @@ use chrono::{DateTime, Utc};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{REQUEST_ID_CHARS_MAX, USER_AGENT_CHARS_MAX, cut, id, text};
+use super::{REQUEST_ID_CHARS_MAX, USER_AGENT_CHARS_MAX, cut};
 use crate::access::SystemHandle;
 use crate::app::App;
 use crate::ctx::Ctx;
-use crate::db::Value;
+use crate::db::{List, Lists, Value};
 use crate::error::{Error, Result};
 use crate::limits;
-use crate::record::disclosed::{Disclosed, DisclosedKind};
+use crate::record::disclosed::Disclosed;
 
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-const COLUMNS: [&str; 12] = [
-    "tenant_id",
-    "id",
-    "user_id",
-    "api_key_id",
-    "kind",
-    "resource",
-    "fields",
-    "row_count",
-    "ip_address",
-    "user_agent",
-    "request_id",
-    "created_at",
-];
 
 /// One read of one resource.
 struct Read {
@@ -165,35 +151,47 @@ pub async fn write_waiting(app: &App) {
 }
 
 async fn write(app: &App, reads: &[Read]) -> Result<()> {
-    let mut by_tenant: BTreeMap<Uuid, Vec<Vec<Value>>> = BTreeMap::new();
+    let mut by_tenant: BTreeMap<Uuid, Vec<&Read>> = BTreeMap::new();
     for read in reads {
-        by_tenant.entry(read.tenant_id).or_default().push(row(read)?);
+        by_tenant.entry(read.tenant_id).or_default().push(read);
     }
     let conn = app.db.transaction().await?;
-    for (tenant_id, rows) in by_tenant {
-        conn.insert(&SystemHandle::for_tenant(tenant_id), "read_logs", &COLUMNS, rows).await?;
+    for (tenant_id, reads) in by_tenant {
+        let handle = SystemHandle::for_tenant(tenant_id);
+        for reads in reads.chunks(limits::READ_LOG_FLUSH_ENTRIES) {
+            conn.insert_lists(&handle, lists(tenant_id, reads)?).await?;
+        }
     }
     conn.commit().await
 }
 
-fn row(read: &Read) -> Result<Vec<Value>> {
-    let disclosed = &read.disclosed;
-    let kind = match disclosed.kind {
-        DisclosedKind::Personal => "personal",
-        DisclosedKind::Analytics => "analytics",
+/// The reads of one tenant, column by column.
+fn lists(tenant_id: Uuid, reads: &[&Read]) -> Result<Lists<'static>> {
+    let of = |read: fn(&Read) -> Option<String>| {
+        List::OptionalTexts(reads.iter().map(|each| read(each)).collect())
     };
-    Ok(vec![
-        Value::Id(read.tenant_id),
-        Value::Id(read.id),
-        Value::Id(read.user_id),
-        id(read.api_key_id),
-        kind.into(),
-        disclosed.resource.into(),
-        Value::Json(disclosed.fields.iter().copied().collect()),
-        Value::Int(i64::try_from(disclosed.rows).map_err(Error::internal)?),
-        text(read.ip.clone()),
-        text(read.user_agent.clone()),
-        read.request_id.as_str().into(),
-        Value::Instant(read.at),
-    ])
+    let told = |name: fn(&Disclosed) -> &'static str| {
+        List::Texts(reads.iter().map(|read| name(&read.disclosed).to_owned()).collect())
+    };
+    let fields = reads.iter().map(|read| read.disclosed.fields.iter().copied().collect());
+    let rows = reads.iter().map(|read| i64::try_from(read.disclosed.rows));
+    let rows: std::result::Result<Vec<i64>, _> = rows.collect();
+    Ok(Lists {
+        table: "read_logs",
+        columns: vec![
+            ("tenant_id", List::Same(Value::Id(tenant_id))),
+            ("id", List::Ids(reads.iter().map(|read| read.id).collect())),
+            ("user_id", List::Ids(reads.iter().map(|read| read.user_id).collect())),
+            ("api_key_id", List::OptionalIds(reads.iter().map(|read| read.api_key_id).collect())),
+            ("kind", told(|told| told.kind.as_str())),
+            ("resource", told(|told| told.resource)),
+            ("fields", List::Jsons(fields.collect())),
+            ("row_count", List::Ints(rows.map_err(Error::internal)?)),
+            ("ip_address", of(|read| read.ip.clone())),
+            ("user_agent", of(|read| read.user_agent.clone())),
+            ("request_id", of(|read| Some(read.request_id.clone()))),
+            ("created_at", List::Instants(reads.iter().map(|read| read.at).collect())),
+        ],
+        then: "",
+    })
 }

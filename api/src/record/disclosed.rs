@@ -25,6 +25,16 @@ pub enum DisclosedKind {
     Analytics,
 }
 
+impl DisclosedKind {
+    /// As the log of reads names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Personal => "personal",
+            Self::Analytics => "analytics",
+        }
+    }
+}
+
 /// Adds up what several parts of an answer told: one entry for each resource and kind.
 #[derive(Debug, Default)]
 pub struct Disclosures(Vec<Disclosed>);
