@@ -71,6 +71,48 @@ both_databases! {
         assert!(ask("A", json!({ "first": 1.5 })).await["errors"].is_array());
     }
 
+    /// What passed validation is read without the walk through the schema: the answer is the same.
+    async fn the_second_answer_is_the_first(app: TestApp) {
+        let nowhere = uuid::Uuid::nil();
+        let documents = [
+            "{ b: leads(first: 2) { nodes { id name } } a: leads(first: 1) { totalCount } }".to_owned(),
+            "query($no: Boolean = true) { ...Both companies(first: 1) @skip(if: $no) { totalCount } } \
+             fragment Both on Query { deals(first: 1) { nodes { title } } ...More } \
+             fragment More on Query { deals(first: 1) { nodes { value } } c: companies(first: 1) { totalCount } }"
+                .to_owned(),
+            "{ leads(first: 1) @include(if: false) { totalCount } }".to_owned(),
+            "{ leadAggregate { count } __typename companies(first: 1) { totalCount } me { id } }".to_owned(),
+            format!("{{ companies(first: 1) {{ totalCount }} lead(id: \"{nowhere}\") {{ id }} }}"),
+            "{ companies(first: 1) { totalCount } leads(first: -1) { totalCount } }".to_owned(),
+            "{ leads(first: 500) { nodes { deals(first: 500) { nodes { id } } } } }".to_owned(),
+            "{ leads(first: 1) { ...A ...B } } fragment A on LeadConnection { n: nodes { id } } \
+             fragment B on LeadConnection { n: edges { node { id } } }"
+                .to_owned(),
+            "{ leads(first: 1) { nodes { name } } users(first: 1) { nodes { email } } }".to_owned(),
+        ];
+        let keys = [Some(&app.alpha.admin.key), Some(&app.alpha.agente_ia.key), None];
+        for (document, key) in documents.iter().flat_map(|document| keys.map(|key| (document, key))) {
+            let ask = async || {
+                let mut request = post(RESULT, json!({ "query": document }).to_string());
+                if let Some(key) = key {
+                    let bearer = format!("Bearer {key}").parse().unwrap();
+                    request.headers_mut().insert(header::AUTHORIZATION, bearer);
+                }
+                let answer = app.request(request).await;
+                let mut cost = answer.json()["extensions"]["cost"].take();
+                cost.as_object_mut().and_then(|cost| cost.remove("ms"));
+                // As text: the order of keys counts.
+                let text = String::from_utf8(answer.body).unwrap();
+                let (told, _) = text.rsplit_once("\"extensions\":").unwrap();
+                (answer.status, told.to_owned(), cost)
+            };
+            let first = ask().await;
+            assert_eq!(ask().await, first, "{document}");
+        }
+        let skipped = app.data(&app.alpha.admin.key, "{ __typename @skip(if: true) }", json!({})).await;
+        assert_eq!(skipped, json!({}));
+    }
+
     async fn browsers_ask_before_they_send_across_origins(app: TestApp) {
         let preflight = Request::builder()
             .method(Method::OPTIONS)

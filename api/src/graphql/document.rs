@@ -14,6 +14,7 @@ use super::validated::Passed;
 use super::{Outcome, Refusal, introspection, limits, nul, order};
 use crate::config::Introspection;
 use crate::error::{Error, say};
+use crate::record::selection::Scope;
 
 /// Parsed documents by text.
 pub(super) struct Documents(Cache<String, Arc<Document>>);
@@ -130,6 +131,11 @@ impl Operation<'_> {
             }
         }
         Ok(variables)
+    }
+
+    /// What is selected, with these variables.
+    pub(super) fn scope<'a>(&'a self, variables: &'a Variables) -> Scope<'a> {
+        Scope { fragments: &self.document.fragments, variables, operation: self.definition }
     }
 
     /// Refuses what passes a limit, and introspection where it is closed. The limits come first:

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_graphql::{Context, ServerError, ServerResult};
+use async_graphql::{Context, Name, Response, ServerError, ServerResult, Value};
 use tokio::sync::OnceCell;
 
 use super::account::Account;
@@ -67,6 +67,12 @@ impl OperationState {
         std::mem::take(&mut *self.texts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How long the finished texts are together.
+    pub(super) fn texts_bytes(&self) -> usize {
+        let texts = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        texts.values().map(Vec::len).sum()
+    }
+
     fn put_text(&self, key: &str, text: Vec<u8>) {
         self.texts.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned(), text);
     }
@@ -103,28 +109,46 @@ impl OperationState {
     /// Makes sure that the engine's fields are read; the error belongs to one of them and fails the
     /// operation.
     pub(super) async fn read(self: &Arc<Self>, context: &Context<'_>) -> ServerResult<()> {
-        let outcome = self.reads.get_or_init(|| self.read_all(context)).await;
-        outcome.clone()
+        let outcome = self.reads.get_or_init(|| async {
+            let caller = context
+                .data::<Caller>()
+                .map_err(|error| error.into_server_error(async_graphql::Pos::default()))?;
+            self.read_all(caller, &scope_of(context)).await.map(drop)
+        });
+        outcome.await.clone()
     }
 
-    async fn read_all(&self, context: &Context<'_>) -> std::result::Result<(), ServerError> {
-        let caller = context
-            .data::<Caller>()
-            .map_err(|error| error.into_server_error(async_graphql::Pos::default()))?;
+    /// Answers an operation that passed validation and whose root fields are all the engine's. There
+    /// is nothing left for async-graphql to do then, and walking through it costs as much as planning.
+    pub(super) async fn read_alone(
+        &self,
+        caller: &Caller,
+        scope: &selection::Scope<'_>,
+    ) -> Response {
+        self.executed.store(true, Ordering::Relaxed);
+        match self.read_all(caller, scope).await {
+            Ok(keys) => {
+                let fields = keys.into_iter().map(|key| (Name::new(key), Value::Null));
+                Response::new(Value::Object(fields.collect()))
+            }
+            Err(error) => Response::from_errors(vec![error]),
+        }
+    }
+
+    /// Reads the engine's fields of an operation; their response keys.
+    async fn read_all(
+        &self,
+        caller: &Caller,
+        scope: &selection::Scope<'_>,
+    ) -> ServerResult<Vec<String>> {
         let origin = caller.origin();
         let fail_at = |selected: &Selected, error: &Error| {
             self.note(error);
             let root = (selected.key.as_str(), selected.position);
             errors::of_root(error, origin.language, &origin.request_id, root)
         };
-        let environment = context.query_env;
-        let scope = selection::Scope {
-            fragments: &environment.fragments,
-            variables: &environment.variables,
-            operation: &environment.operation.node,
-        };
-        let set = &environment.operation.node.selection_set.node;
-        let selected = selection::resolve(&scope, set).map_err(|error| {
+        let set = &scope.operation.selection_set.node;
+        let selected = selection::resolve(scope, set).map_err(|error| {
             self.note(&error);
             errors::of_root(&error, origin.language, &origin.request_id, ("", Default::default()))
         })?;
@@ -135,7 +159,7 @@ impl OperationState {
         let Caller::Somebody(ctx) = caller else {
             return match roots.first() {
                 Some((selected, _)) => Err(fail_at(selected, &Error::unauthenticated())),
-                None => Ok(()),
+                None => Ok(Vec::new()),
             };
         };
         let mut planner = Planner::new(ctx);
@@ -158,7 +182,8 @@ impl OperationState {
                 Some((selected, _)) => fail_at(selected, &error),
                 None => ServerError::new("no field", None),
             }
-        })
+        })?;
+        Ok(plans.into_iter().map(|planned| planned.key).collect())
     }
 
     /// Runs the plans one after the other: in one read transaction, unless there is a single
@@ -176,7 +201,7 @@ impl OperationState {
         let conn = ctx.engine_read(kind_of_read(plans)).await.map_err(|error| (0, error))?;
         let mut told = Vec::new();
         for (number, planned) in plans.iter().enumerate() {
-            let mut text = Vec::with_capacity(4096);
+            let mut text = Vec::new();
             let ran = operation::run(ctx, &conn, &planned.plan, &mut text).await;
             let known = ran.map_err(|error| (number, error))?;
             told.extend(known.told);
@@ -221,19 +246,14 @@ impl OperationState {
         let caller =
             context.data::<Caller>().map_err(|error| error.into_server_error(context.item.pos))?;
         let origin = caller.origin();
-        let environment = context.query_env;
-        let scope = selection::Scope {
-            fragments: &environment.fragments,
-            variables: &environment.variables,
-            operation: &environment.operation.node,
-        };
+        let scope = scope_of(context);
         let fail = |error: &Error| {
             self.note(error);
             let root = (key, context.item.pos);
             errors::of_root(error, origin.language, &origin.request_id, root)
         };
         let Caller::Somebody(ctx) = caller else { return Err(fail(&Error::unauthenticated())) };
-        let set = &environment.operation.node.selection_set.node;
+        let set = &scope.operation.selection_set.node;
         let selected = selection::resolve(&scope, set).map_err(|error| fail(&error))?;
         let selected = selected.iter().find(|selected| selected.key == key);
         let selected = selected.ok_or_else(|| fail(&Error::internal("a mutation was lost")))?;
@@ -303,6 +323,16 @@ impl OperationState {
     }
 }
 
+/// What async-graphql knows of the operation under way.
+fn scope_of<'a>(context: &Context<'a>) -> selection::Scope<'a> {
+    let environment = context.query_env;
+    selection::Scope {
+        fragments: &environment.fragments,
+        variables: &environment.variables,
+        operation: &environment.operation.node,
+    }
+}
+
 /// A mutation whose answer is planned.
 enum Planned {
     Engine(PlannedWrite),
@@ -337,7 +367,7 @@ fn idempotency_key(context: &Context<'_>, ctx: &Ctx) -> Result<Option<String>> {
         value.node.clone().into_const_with(|name| variables.get(&name).cloned().ok_or(())).ok()
     });
     match value {
-        Some(async_graphql::Value::String(key)) => Ok(Some(key)),
+        Some(Value::String(key)) => Ok(Some(key)),
         _ => Err(Error::invalid_field("key", say("key is a text", "key é um texto"))),
     }
 }

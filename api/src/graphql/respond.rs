@@ -4,6 +4,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use async_graphql::indexmap::IndexMap;
 use async_graphql::{PathSegment, Response, ServerError, Value};
 use bytes::Bytes;
 use serde_json::{Map, Value as Json, json};
@@ -59,7 +60,7 @@ pub(super) fn finish(
     took: Duration,
 ) -> Reply {
     let executed = state.executed.load(Ordering::Relaxed);
-    let mut out = Vec::with_capacity(8 * 1024);
+    let mut out = Vec::with_capacity(state.texts_bytes() + 1024);
     out.push(b'{');
     let mut errors: Vec<Json> = Vec::with_capacity(response.errors.len());
     for error in &response.errors {
@@ -77,8 +78,14 @@ pub(super) fn finish(
     let failed = response.errors.first().map(code_of);
     let wait_s = response.errors.iter().filter_map(told_to_wait).max();
     if executed {
+        let is_whole = is_whole(&response);
         out.extend_from_slice(b"\"data\":");
-        let data = if is_whole(&response) { response.data } else { Value::Null };
+        let data = match response.data {
+            // Everything was skipped: nothing was asked for, and nothing failed.
+            Value::Null if response.errors.is_empty() => Value::Object(IndexMap::new()),
+            data if is_whole => data,
+            _ => Value::Null,
+        };
         write_data(&mut out, data, state);
         out.push(b',');
     }
