@@ -31,9 +31,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{FromRef, Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any, get, post};
+use tower::ServiceBuilder;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
@@ -97,10 +98,11 @@ pub fn router(app: Arc<App>) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found);
 
-    let origins = cors::layer(&app.config.server.cors_origins);
-    // Read from the bottom up: the last layer is the first to see a request.
-    routes
-        .layer(from_fn_with_state(Arc::clone(&app), give_up_in_time))
+    // The first layer is the first to see a request. One stack for all: a layer on a router of its
+    // own costs every request a boxed service.
+    let layers = ServiceBuilder::new()
+        .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
+        .layer(cors::layer(&app.config.server.cors_origins))
         .layer(
             CompressionLayer::new().gzip(true).compress_when(
                 SizeAbove::new(COMPRESS_BYTES_MIN)
@@ -108,11 +110,8 @@ pub fn router(app: Arc<App>) -> Router {
                     .and(NotForContentType::IMAGES),
             ),
         )
-        .layer(from_fn(session::write_cookies))
-        .layer(origins)
-        .layer(from_fn(observe::security_headers))
-        .layer(from_fn_with_state(Arc::clone(&app), observe::observe))
-        .with_state(Door { app, persisted: Persisted::new() })
+        .layer(from_fn_with_state(Arc::clone(&app), give_up_in_time));
+    routes.layer(layers).with_state(Door { app, persisted: Persisted::new() })
 }
 
 async fn not_found(origin: axum::Extension<Origin>) -> Problem {

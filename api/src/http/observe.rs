@@ -1,6 +1,6 @@
-//! The outermost layers: who asks (request id, address, language), one log line and one measurement
-//! per request, and a 500 instead of a cut connection when something panics. A log line never has
-//! the query string, variables or credentials.
+//! The outermost layer: who asks (request id, address, language), one log line and one measurement
+//! per request, headers that every answer has, and a 500 instead of a cut connection when something
+//! panics. A log line never has the query string, variables or credentials.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
-use axum::http::{HeaderValue, Method};
+use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
@@ -48,10 +48,14 @@ pub(super) async fn observe(
     let span = tracing::info_span!("request", id = %origin.request_id);
     let work = AssertUnwindSafe(next.run(request)).catch_unwind().instrument(span);
     let mut response = match work.await {
-        Ok(response) => response,
+        Ok(mut response) => {
+            session::write_cookies(&origin, response.headers_mut());
+            response
+        }
         Err(panic) => panicked(panic.as_ref(), &origin),
     };
 
+    secure(response.headers_mut());
     if let Ok(value) = HeaderValue::from_str(&origin.request_id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
@@ -136,15 +140,12 @@ fn name_of(method: &Method) -> &'static str {
 
 /// Browsers must not guess types, must not tell others our addresses, and must not run or frame
 /// anything we did not say they may.
-pub(super) async fn security_headers(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
+fn secure(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers
         .entry(CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
-    response
 }
 
 #[cfg(test)]

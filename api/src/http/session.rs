@@ -13,8 +13,6 @@ use std::sync::Arc;
 use axum::extract::Request;
 use axum::http::header::{COOKIE, HOST, ORIGIN, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use axum::middleware::Next;
-use axum::response::Response;
 
 use crate::browser::{Browser, Change, Cookie, Standing};
 use crate::config::{OriginPattern, Secret};
@@ -78,18 +76,14 @@ pub(super) fn access_token(browser: &Browser) -> Result<Option<&str>> {
 }
 
 /// Writes the cookies that a browser was told to keep or drop.
-pub(super) async fn write_cookies(request: Request, next: Next) -> Response {
-    let origin = request.extensions().get::<Origin>();
-    let browser = origin.and_then(|origin| origin.browser.clone());
-    let mut response = next.run(request).await;
-    if let Some(browser) = browser
+pub(super) fn write_cookies(origin: &Origin, headers: &mut HeaderMap) {
+    if let Some(browser) = &origin.browser
         && let Some(change) = browser.seal()
     {
         for line in lines(&change, browser.is_secure) {
-            append(response.headers_mut(), &line);
+            append(headers, &line);
         }
     }
-    response
 }
 
 /// A cookie that no log shows.
