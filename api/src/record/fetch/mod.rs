@@ -31,6 +31,17 @@ pub struct Fetched {
     pub computed: Vec<Vec<String>>,
 }
 
+impl Fetched {
+    /// About how long the text of all this will be, for a buffer that need not grow.
+    pub fn bytes_expected(&self, columns: usize) -> usize {
+        const BYTES_PER_VALUE: usize = 32;
+        let below = self.children.iter().map(|child| &child.level);
+        let below = below.chain(self.lookups.iter().map(|lookup| &lookup.level));
+        let below: usize = below.map(|level| level.bytes_expected(columns)).sum();
+        self.rows.len().saturating_mul(columns * BYTES_PER_VALUE).saturating_add(below)
+    }
+}
+
 /// A connection's rows and counts.
 pub struct FetchedList {
     pub level: Fetched,
@@ -302,35 +313,27 @@ type Grouped = (Vec<Row>, HashMap<Uuid, (Range<usize>, bool)>);
 /// Rows come parent by parent, one more each than the page holds: that one only says "more".
 fn group_by_parent(child: &Child, rows: Vec<Row>) -> Result<Grouped> {
     let page = usize::try_from(child.list.page.rows).map_err(Error::internal)?;
-    let mut by_parent: HashMap<Uuid, (Range<usize>, bool)> = HashMap::new();
     let mut kept: Vec<Row> = Vec::with_capacity(rows.len());
-    let mut current: Option<(Uuid, Vec<Row>)> = None;
-    let mut close = |parent: Uuid, mut group: Vec<Row>| {
-        let more = group.len() > page;
-        group.truncate(page);
-        if child.list.page.backward {
-            group.reverse();
-        }
-        let start = kept.len();
-        kept.extend(group);
-        by_parent.insert(parent, (start..kept.len(), more));
-    };
+    let mut groups: Vec<(Uuid, (Range<usize>, bool))> = Vec::new();
     for row in rows {
         let parent = row.required_id(child.key)?;
-        match &mut current {
-            Some((known, group)) if *known == parent => group.push(row),
-            _ => {
-                if let Some((known, group)) = current.take() {
-                    close(known, group);
-                }
-                current = Some((parent, vec![row]));
-            }
+        if groups.last().is_none_or(|(known, _)| *known != parent) {
+            groups.push((parent, (kept.len()..kept.len(), false)));
+        }
+        let Some((_, (places, more))) = groups.last_mut() else { continue };
+        if places.len() == page {
+            *more = true;
+            continue;
+        }
+        kept.push(row);
+        places.end = kept.len();
+    }
+    if child.list.page.backward {
+        for (_, (places, _)) in &groups {
+            kept.get_mut(places.clone()).unwrap_or_default().reverse();
         }
     }
-    if let Some((known, group)) = current {
-        close(known, group);
-    }
-    Ok((kept, by_parent))
+    Ok((kept, groups.into_iter().collect()))
 }
 
 /// The statement of a page, for those who ask the database how it will run it.

@@ -295,19 +295,21 @@ fn select_list(level: &Level, sort_values: Option<&[String]>) -> String {
             let number = column.name.trim_start_matches('o').parse::<usize>().unwrap_or_default();
             match sort_values.and_then(|values| values.get(number)) {
                 Some(expression) => list.push_str(expression),
-                None => {
-                    list.push_str("t0.");
-                    list.push_str(&column.name);
-                }
+                None => push_column(&mut list, 0, &column.name),
             }
         } else {
-            list.push('t');
-            list.push_str(&column.table.to_string());
-            list.push('.');
-            list.push_str(&column.name);
+            push_column(&mut list, column.table, &column.name);
         }
     }
     list
+}
+
+/// `t2.name`
+fn push_column(list: &mut String, table: usize, name: &str) {
+    list.push('t');
+    list.push_str(itoa::Buffer::new().format(table));
+    list.push('.');
+    list.push_str(name);
 }
 
 /// The columns of the level's own table that anything outside a sub-query needs.
@@ -322,7 +324,14 @@ fn own_columns(level: &Level) -> String {
             names.push(name);
         }
     }
-    names.iter().map(|name| format!("t0.{name}")).collect::<Vec<_>>().join(", ")
+    let mut list = String::with_capacity(names.len() * 16);
+    for (number, name) in names.into_iter().enumerate() {
+        if number > 0 {
+            list.push_str(", ");
+        }
+        push_column(&mut list, 0, name);
+    }
+    list
 }
 
 /// `LEFT JOIN`s of every to-one relation, with tenant, deletion and row rule in each ON.

@@ -16,7 +16,7 @@ use crate::record::plan::{
 
 /// Writes one record.
 pub fn write_one(out: &mut Vec<u8>, plan: &One, fetched: &Fetched) -> Result<()> {
-    Writer { level: &plan.level, fetched }.object(out, &plan.shape, 0)
+    write_row(out, &plan.level, fetched, (&plan.shape, 0))
 }
 
 /// Writes one of several rows fetched together.
@@ -26,7 +26,7 @@ pub fn write_row(
     fetched: &Fetched,
     (shape, number): (&Shape, usize),
 ) -> Result<()> {
-    Writer { level, fetched }.object(out, shape, number)
+    in_utf8(out, |out| Writer { level, fetched }.object(out, shape, number))
 }
 
 /// Writes a connection.
@@ -41,7 +41,15 @@ pub fn write_list(out: &mut Vec<u8>, plan: &List, fetched: &FetchedList) -> Resu
         mark: plan.fingerprint.searched(fetched.tier),
         summary: fetched.summary.as_ref(),
     };
-    page.write(out)
+    out.reserve(fetched.level.bytes_expected(plan.level.columns.len()));
+    in_utf8(out, |out| page.write(out))
+}
+
+/// Texts are written as the database sent them; whether they are UTF-8 is looked at once for all.
+fn in_utf8(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<()> {
+    let start = out.len();
+    write(out)?;
+    std::str::from_utf8(out.get(start..).unwrap_or_default()).map(drop).map_err(Error::internal)
 }
 
 fn lost(what: &str) -> Error {
@@ -244,7 +252,7 @@ impl Page<'_> {
     fn summary(&self, out: &mut Vec<u8>) -> Result<()> {
         let planned = self.plan.summary.as_ref().zip(self.summary);
         let ((level, shape), fetched) = planned.ok_or_else(|| lost("a summary"))?;
-        write_row(out, level, fetched, (shape, 0))
+        Writer { level, fetched }.object(out, shape, 0)
     }
 
     fn edges(&self, out: &mut Vec<u8>, items: &[EdgeItem]) -> Result<()> {

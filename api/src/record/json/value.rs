@@ -52,7 +52,7 @@ fn write_postgres(out: &mut Vec<u8>, bytes: &[u8], kind: Kind) -> Result<()> {
             let id = Uuid::from_slice(bytes).map_err(Error::internal)?;
             push_id(out, id);
         }
-        Kind::Text | Kind::Code => push_text(out, text_of(bytes)?),
+        Kind::Text | Kind::Code => push_bytes(out, bytes),
         Kind::Enum(of) => push_enum(out, of, text_of(bytes)?),
         Kind::Int | Kind::Money { .. } => push_int(out, crate::db::int_from_bytes(bytes)?),
         Kind::Float => return Err(Error::internal("no column holds a float")),
@@ -274,8 +274,13 @@ fn push_digit(out: &mut Vec<u8>, digit: u64) {
 
 /// A JSON string.
 pub fn push_text(out: &mut Vec<u8>, text: &str) {
+    push_bytes(out, text.as_bytes());
+}
+
+/// As [`push_text`], of a text whose encoding is looked at later.
+fn push_bytes(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
-    let mut rest = text.as_bytes();
+    let mut rest = text;
     while let Some(place) =
         rest.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\')
     {
