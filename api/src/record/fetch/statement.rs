@@ -89,8 +89,7 @@ pub(super) fn page(dialect: Dialect, plan: &List, tier: Tier) -> Result<Statemen
     }
     let columns = select_list(&plan.level, None);
     let joins = joins(&mut sql, &plan.level)?;
-    let names: Vec<String> = (0..keys.len()).map(|number| format!("t0.o{number}")).collect();
-    let order = page::order_terms(&keys, &names, &Vec::new());
+    let order = page::order_terms(&keys, &sort_names(&keys), &Vec::new());
     sql.push(&format!(
         "SELECT {columns} FROM ({}) t0{joins} ORDER BY {order} LIMIT {limit}",
         branches.join(" UNION ALL ")
@@ -138,22 +137,20 @@ pub(super) fn top_per_parent(
     let written = expressions(&mut sql, &keys);
     let order = page::order_terms(&keys, &written, &Vec::new());
     let own = own_columns(&plan.level);
-    let sort_values = if plan.sort_values.is_empty() {
-        String::new()
-    } else {
-        format!(", {}", numbered(&expressions(&mut sql, &keys)))
-    };
     let inner_joins = order_joins(&mut sql, plan, &keys)?;
     let inner = format!(
-        "SELECT {own}{sort_values}, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS place \
+        "SELECT {own}, {}, row_number() OVER (PARTITION BY {key} ORDER BY {order}) AS place \
          FROM {} t0{inner_joins} WHERE {}",
+        numbered(&written),
         plan.level.record.table,
         all_of(&conditions)
     );
     let columns = select_list(&plan.level, None);
     let joins = joins(&mut sql, &plan.level)?;
+    // By the keys and not by the place: the window has sorted by them, so nothing is sorted again.
+    let order = page::order_terms(&keys, &sort_names(&keys), &Vec::new());
     sql.push(&format!(
-        "SELECT {columns} FROM ({inner}) t0{joins} WHERE t0.place <= {} ORDER BY {key}, t0.place",
+        "SELECT {columns} FROM ({inner}) t0{joins} WHERE t0.place <= {} ORDER BY {key}, {order}",
         plan.page.rows + 1
     ));
     Ok(sql.finish())
@@ -266,6 +263,11 @@ fn directed(plan: &List) -> Vec<OrderKey> {
 
 fn expressions(sql: &mut Sql, keys: &[OrderKey]) -> Vec<String> {
     keys.iter().map(|key| key.expression.write(sql)).collect()
+}
+
+/// What [`numbered`] calls the keys, seen from outside the sub-query.
+fn sort_names(keys: &[OrderKey]) -> Vec<String> {
+    (0..keys.len()).map(|number| format!("t0.o{number}")).collect()
 }
 
 /// `a AS o0, b AS o1`
