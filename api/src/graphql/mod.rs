@@ -205,8 +205,7 @@ impl Graphql {
         let is_engines = |field: &String| catalogue().read(field).is_some();
         if !is_mutation && asked.found().is_some() && fields.iter().all(is_engines) {
             let scope = operation.scope(&variables);
-            let read = state.tally.over(state.read_alone(&caller, &scope));
-            let response = Box::pin(read).await;
+            let response = Box::pin(state.tally.over(state.read_alone(&caller, &scope))).await;
             return respond::finish(response, state, &origin, is_mutation, started.elapsed());
         }
         let mut engine_request = async_graphql::Request::new(query)
@@ -218,8 +217,7 @@ impl Graphql {
             engine_request = engine_request.operation_name(name);
         }
         engine_request.set_parsed_query(document.parsed());
-        let executed = state.tally.over(self.schema.execute(engine_request));
-        let mut response = Box::pin(executed).await;
+        let mut response = Box::pin(state.tally.over(self.schema.execute(engine_request))).await;
         if !sees_schema {
             introspection::forget_suggestions(&mut response);
         }

@@ -177,7 +177,7 @@ impl OperationState {
         if let (Err(error), Some((selected, _))) = (charged, roots.first()) {
             return Err(fail_at(selected, &error));
         }
-        self.run_all(ctx, &plans).await.map_err(|(number, error)| {
+        Box::pin(self.run_all(ctx, &plans)).await.map_err(|(number, error)| {
             match roots.get(number).or_else(|| roots.first()) {
                 Some((selected, _)) => fail_at(selected, &error),
                 None => ServerError::new("no field", None),

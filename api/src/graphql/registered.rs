@@ -59,7 +59,7 @@ impl Registered {
         if !ctx.actor.persisted_only {
             return Ok(());
         }
-        match self.document(ctx, &service::hash_of(document)).await {
+        match Box::pin(self.document(ctx, &service::hash_of(document))).await {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(Refusal::of(not_registered())),
             Err(error) => Err(Refusal::of(error)),

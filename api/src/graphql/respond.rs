@@ -84,7 +84,7 @@ pub(super) fn finish(
             // Everything was skipped: nothing was asked for, and nothing failed.
             Value::Null if response.errors.is_empty() => Value::Object(IndexMap::new()),
             data if is_whole => data,
-            _ => Value::Null,
+            _not_whole => Value::Null,
         };
         write_data(&mut out, data, state);
         out.push(b',');

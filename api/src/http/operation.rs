@@ -89,7 +89,7 @@ async fn registered(door: &Door, caller: &Caller, request: &mut Request) -> Resu
         && request.query.is_none()
         && let Some(hash) = persisted::hash_of(request)
     {
-        request.query = door.app.graphql.registered(ctx, hash).await?;
+        request.query = Box::pin(door.app.graphql.registered(ctx, hash)).await?;
     }
     Ok(())
 }

@@ -15,10 +15,9 @@ use crate::limits;
 
 type Hash = [u8; 32];
 
+/// The remembered documents, behind one pointer: it is cloned with every request.
 #[derive(Clone)]
-pub(super) struct Persisted {
-    documents: Cache<Hash, Arc<str>>,
-}
+pub(super) struct Persisted(Arc<Cache<Hash, Arc<str>>>);
 
 /// What the extension asks for.
 pub(super) enum Resolved {
@@ -78,7 +77,7 @@ impl Persisted {
                 u32::try_from(text.len().saturating_add(64)).unwrap_or(u32::MAX)
             })
             .build();
-        Self { documents }
+        Self(Arc::new(documents))
     }
 
     /// Puts the remembered document into a request that has only a hash.
@@ -98,7 +97,7 @@ impl Persisted {
                 Ok(Resolved::Remember(Known { hash, text: Arc::from(text.as_str()) }))
             }
             None => {
-                let text = self.documents.get(&hash).await.ok_or(Refusal::NotFound)?;
+                let text = self.0.get(&hash).await.ok_or(Refusal::NotFound)?;
                 request.query = Some(text.to_string());
                 Ok(Resolved::Ready)
             }
@@ -106,7 +105,7 @@ impl Persisted {
     }
 
     pub(super) async fn remember(&self, known: Known) {
-        self.documents.insert(known.hash, known.text).await;
+        self.0.insert(known.hash, known.text).await;
     }
 }
 

@@ -43,7 +43,9 @@ pub enum Expression {
 impl Expression {
     pub fn write(&self, sql: &mut Sql) -> String {
         match self {
-            Self::Column { table, column } => format!("t{table}.{column}"),
+            Self::Column { table, column } => {
+                ["t", itoa::Buffer::new().format(*table), ".", column].concat()
+            }
             Self::SearchRank { words } => {
                 let at_word = sql.bind(Value::Text(format!(" {words}")));
                 let position = sql.dialect.position("t0.search_text", &at_word);

@@ -186,7 +186,7 @@ pub fn order_terms(keys: &[OrderKey], expressions: &[String], range: &Range) -> 
             terms.push(format!("({expression} IS NULL){direction}"));
         }
         let direction = if key.descending { " DESC" } else { "" };
-        terms.push(format!("{expression}{direction}"));
+        terms.push([expression, direction].concat());
     }
     terms.join(", ")
 }

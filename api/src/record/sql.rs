@@ -44,7 +44,7 @@ impl Sql {
 
     /// `alias.tenant_id = $1`: the tenant is the first bind of every statement.
     pub fn tenant_is(&mut self, alias: &str) -> String {
-        format!("{alias}.tenant_id = {}", self.dialect.placeholder(1))
+        [alias, ".tenant_id = ", &self.dialect.placeholder(1)].concat()
     }
 }
 

@@ -60,10 +60,11 @@ impl Dialect {
 
     /// The n-th bind value (from 1).
     pub fn placeholder(self, number: usize) -> String {
-        match self {
-            Self::Postgres => format!("${number}"),
-            Self::Sqlite => format!("?{number}"),
-        }
+        let mark = match self {
+            Self::Postgres => "$",
+            Self::Sqlite => "?",
+        };
+        [mark, itoa::Buffer::new().format(number)].concat()
     }
 
     /// As [`Dialect::placeholder`], in a text that names its values once and in their order. SQLite

@@ -302,11 +302,11 @@ impl<'a> Planner<'a> {
 
 /// `"name":`
 pub(in crate::record) fn json_key(name: &str) -> Box<str> {
-    format!("\"{name}\":").into_boxed_str()
+    ["\"", name, "\":"].concat().into_boxed_str()
 }
 
 pub(in crate::record) fn json_text(text: &str) -> Box<str> {
-    format!("\"{text}\"").into_boxed_str()
+    ["\"", text, "\""].concat().into_boxed_str()
 }
 
 impl Level {
