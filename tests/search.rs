@@ -69,6 +69,9 @@ both_databases! {
         let alike = found(&app, "marria").await;
         assert!(alike.contains(&"Maria".to_owned()) && !alike.contains(&"Pedro".to_owned()), "{alike:?}");
         assert_eq!(found(&app, "assougue").await, ["Açougue Central"]);
+        // Every word is resembled, not one of them twice as well.
+        assert_eq!(found(&app, "mariana sousa").await, ["Mariana Souza"]);
+        assert_eq!(found(&app, "mariana pedreira").await, Vec::<String>::new());
         // Once something contains it, only that.
         leads(&app, &app.alpha, &["Marria"]).await;
         assert_eq!(found(&app, "marria").await, ["Marria"]);

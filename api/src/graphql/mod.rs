@@ -1,7 +1,8 @@
 //! The GraphQL door: one schema out of all rooms, one operation at a time. The document is parsed
 //! (and remembered), checked against the limits, validated by async-graphql, then all engine fields
 //! of the operation are planned together and read in one snapshot; their text goes into the response
-//! without another copy.
+//! without another copy. An operation of engine fields alone that was valid before with the same
+//! variables is read without async-graphql.
 //!
 //! Not here: transport (that is `http/`), rules (those are in the rooms).
 

@@ -80,11 +80,13 @@ pub(super) fn finish(
     if executed {
         let is_whole = is_whole(&response);
         out.extend_from_slice(b"\"data\":");
-        let data = match response.data {
+        let data = if !is_whole {
+            Value::Null
+        } else if response.errors.is_empty() && response.data == Value::Null {
             // Everything was skipped: nothing was asked for, and nothing failed.
-            Value::Null if response.errors.is_empty() => Value::Object(IndexMap::new()),
-            data if is_whole => data,
-            _not_whole => Value::Null,
+            Value::Object(IndexMap::new())
+        } else {
+            response.data
         };
         write_data(&mut out, data, state);
         out.push(b',');

@@ -3,8 +3,8 @@
 //!
 //! A searchable record keeps its folded words in `search_text`, each between spaces. A row matches
 //! *exactly* when it contains every word sought. Only when no row does, rows match *alike*: those
-//! that share at least half of the three-letter pieces of what is sought. Both are answered by the
-//! trigram index of either database and mean the same on both (ADR 0004).
+//! that share at least half of the three-letter pieces of what is sought, and a third of every word's.
+//! Both are answered by the trigram index of either database and mean the same on both (ADR 0004).
 
 use crate::db::{NullOf, Value};
 use crate::error::{Error, Result, say};
@@ -104,42 +104,71 @@ impl SearchPlan {
     }
 
     fn write_alike(&self, sql: &mut Sql, record: &Record, alias: &str) -> String {
-        let pieces = self.pieces();
-        let needed = pieces.len().div_ceil(2);
-        // A row that shares `needed` of n pieces shares at least one of any n - needed + 1: only
-        // the rarest that many have to be looked up in the index.
-        let mut rarest: Vec<&String> = pieces.iter().collect();
-        rarest.sort_by_key(|piece| commonness(piece));
-        rarest.truncate(pieces.len() - needed + 1);
-        let candidates: Vec<String> =
-            rarest.iter().map(|piece| indexed(sql, record, alias, piece)).collect();
-        let text = format!("{alias}.search_text");
-        let shared: Vec<String> = pieces
+        let words: Vec<Vec<String>> = self
+            .words
             .iter()
-            .map(|piece| {
-                let placeholder = sql.bind(Value::Text(piece.clone()));
-                let position = sql.dialect.position(&text, &placeholder);
-                format!("(CASE WHEN {position} > 0 THEN 1 ELSE 0 END)")
-            })
+            .filter(|word| word.chars().count() >= 3)
+            .map(|word| pieces_of(word))
             .collect();
-        format!("(({}) AND ({}) >= {needed})", candidates.join(" OR "), shared.join(" + "))
-    }
-
-    /// The distinct three-letter pieces of the words, each word between its two spaces.
-    fn pieces(&self) -> Vec<String> {
-        let mut pieces: Vec<String> = Vec::new();
-        for word in self.words.iter().filter(|word| word.chars().count() >= 3) {
-            let padded: Vec<char> =
-                std::iter::once(' ').chain(word.chars()).chain(std::iter::once(' ')).collect();
-            for window in padded.windows(3) {
-                let piece: String = window.iter().collect();
-                if !pieces.contains(&piece) {
-                    pieces.push(piece);
-                }
-            }
+        if words.is_empty() {
+            // Only a cursor that was made up can say so: there is nothing to resemble.
+            return "FALSE".to_owned();
         }
-        pieces
+        let all: usize = words.iter().map(Vec::len).sum();
+        let needed = all.div_ceil(2);
+        // Of a word at least what its fellows cannot make up for.
+        let needed_of = |pieces: &Vec<String>| {
+            pieces.len().div_ceil(3).max(needed.saturating_sub(all - pieces.len()))
+        };
+        let rarest: Vec<Vec<&str>> =
+            words.iter().map(|pieces| rarest_of(pieces, needed_of(pieces))).collect();
+        let dialect = sql.dialect;
+        let bind = &mut |value| sql.bind(value);
+        let candidates = dialect.contains_one_of_each(record.table, alias, &rarest, bind);
+        let text = format!("{alias}.search_text");
+        let mut share_of = |pieces: &Vec<String>| {
+            let shared = pieces.iter().map(|piece| {
+                let placeholder = sql.bind(Value::Text(piece.clone()));
+                let position = dialect.position(&text, &placeholder);
+                format!("(CASE WHEN {position} > 0 THEN 1 ELSE 0 END)")
+            });
+            format!("({})", shared.collect::<Vec<_>>().join(" + "))
+        };
+        let shares: Vec<String> = words.iter().map(&mut share_of).collect();
+        let mut conditions = vec![candidates, format!("{} >= {needed}", shares.join(" + "))];
+        if words.len() > 1 {
+            let each = words.iter().zip(&shares);
+            conditions
+                .extend(each.map(|(pieces, share)| format!("{share} >= {}", needed_of(pieces))));
+        }
+        format!("({})", conditions.join(" AND "))
     }
+}
+
+/// The distinct three-letter pieces of a word between its two spaces. One of three letters is its
+/// only piece: the others hold two letters of it.
+fn pieces_of(word: &str) -> Vec<String> {
+    let padded: Vec<char> = format!(" {word} ").chars().collect();
+    if padded.len() == 5 {
+        return vec![word.to_owned()];
+    }
+    let mut pieces: Vec<String> = Vec::new();
+    for window in padded.windows(3) {
+        let piece: String = window.iter().collect();
+        if !pieces.contains(&piece) {
+            pieces.push(piece);
+        }
+    }
+    pieces
+}
+
+/// A row that shares `needed` of n pieces shares at least one of any n - needed + 1: only the rarest
+/// that many have to be looked up in the index.
+fn rarest_of(pieces: &[String], needed: usize) -> Vec<&str> {
+    let mut rarest: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    rarest.sort_by_key(|piece| commonness(piece));
+    rarest.truncate(pieces.len() - needed + 1);
+    rarest
 }
 
 fn indexed(sql: &mut Sql, record: &Record, alias: &str, text: &str) -> String {

@@ -193,8 +193,23 @@ impl Dialect {
     /// The bind value for [`Dialect::contains_indexed`].
     pub fn contains_value(self, folded: &str) -> super::Value {
         match self {
-            Self::Postgres => super::Value::Text(format!("%{}%", escape_like(folded))),
-            Self::Sqlite => super::Value::Text(format!("\"{}\"", folded.replace('"', "\"\""))),
+            Self::Postgres => super::Value::Text(postgres::contains(folded)),
+            Self::Sqlite => super::Value::Text(sqlite::phrase(folded)),
+        }
+    }
+
+    /// Rows that contain one text of every group at least, by the same index as
+    /// [`Dialect::contains_indexed`]; `bind` binds a value and tells its placeholder.
+    pub fn contains_one_of_each(
+        self,
+        table: &str,
+        alias: &str,
+        groups: &[Vec<&str>],
+        bind: &mut dyn FnMut(super::Value) -> String,
+    ) -> String {
+        match self {
+            Self::Postgres => postgres::contains_one_of_each(alias, groups, bind),
+            Self::Sqlite => sqlite::contains_one_of_each(table, alias, groups, bind),
         }
     }
 

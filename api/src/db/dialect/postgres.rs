@@ -3,7 +3,8 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
-use super::{Bucket, ZONES_FROM, ZONES_TO, offset_at_year};
+use super::{Bucket, ZONES_FROM, ZONES_TO, escape_like, offset_at_year};
+use crate::db::Value;
 
 pub(super) fn in_list(column: &str, placeholder: &str) -> String {
     format!("{column} = ANY({placeholder})")
@@ -49,4 +50,24 @@ fn date_text(timestamp: &str, bucket: Bucket) -> String {
 
 pub(super) fn contains_indexed(alias: &str, placeholder: &str) -> String {
     format!("{alias}.search_text LIKE {placeholder}")
+}
+
+/// The LIKE pattern of a text that stands anywhere.
+pub(super) fn contains(folded: &str) -> String {
+    format!("%{}%", escape_like(folded))
+}
+
+pub(super) fn contains_one_of_each(
+    alias: &str,
+    groups: &[Vec<&str>],
+    bind: &mut dyn FnMut(Value) -> String,
+) -> String {
+    let groups = groups.iter().map(|group| {
+        let texts = group.iter().map(|text| {
+            let placeholder = bind(Value::Text(contains(text)));
+            contains_indexed(alias, &placeholder)
+        });
+        format!("({})", texts.collect::<Vec<_>>().join(" OR "))
+    });
+    groups.collect::<Vec<_>>().join(" AND ")
 }

@@ -4,6 +4,7 @@ use chrono::{DateTime, Offset, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
 
 use super::{Bucket, ZONES_FROM, ZONES_TO, offset_at_year};
+use crate::db::Value;
 
 pub(super) fn in_ids(column: &str, placeholder: &str) -> String {
     format!("{column} IN (SELECT unhex(value) FROM json_each({placeholder}))")
@@ -142,6 +143,26 @@ fn offset_changes(zone: Tz) -> Vec<(DateTime<Utc>, i32)> {
         at = next;
     }
     changes
+}
+
+/// A text as FTS5 wants to be asked for it.
+pub(super) fn phrase(folded: &str) -> String {
+    format!("\"{}\"", folded.replace('"', "\"\""))
+}
+
+/// One look into the index: it joins the groups itself, in the order of rows.
+pub(super) fn contains_one_of_each(
+    table: &str,
+    alias: &str,
+    groups: &[Vec<&str>],
+    bind: &mut dyn FnMut(Value) -> String,
+) -> String {
+    let groups = groups.iter().map(|group| {
+        let phrases: Vec<String> = group.iter().map(|text| phrase(text)).collect();
+        format!("({})", phrases.join(" OR "))
+    });
+    let placeholder = bind(Value::Text(groups.collect::<Vec<_>>().join(" AND ")));
+    contains_indexed(table, alias, &placeholder)
 }
 
 pub(super) fn contains_indexed(table: &str, alias: &str, placeholder: &str) -> String {
