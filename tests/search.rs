@@ -124,6 +124,10 @@ both_databases! {
             found(&app, search).await;
         }
         let key = &app.alpha.admin.key;
+        let words: String = ('a'..='z').flat_map(|one| [format!("{one}qx "), format!("x{one}q ")]).take(50).collect();
+        for search in [&*words, &"qx".repeat(100)] {
+            assert_eq!(found(&app, search).await, Vec::<String>::new());
+        }
         let query = "query($search: String) { leads(search: $search) { totalCount } }";
         let long = json!({ "search": "x".repeat(201) });
         assert_eq!(app.error_code(key, query, long).await, "LIMIT_EXCEEDED");

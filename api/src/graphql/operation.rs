@@ -119,7 +119,7 @@ impl OperationState {
     }
 
     /// Answers an operation that passed validation and whose root fields are all the engine's. There
-    /// is nothing left for async-graphql to do then, and walking through it costs as much as planning.
+    /// is nothing left for async-graphql to do then.
     pub(super) async fn read_alone(
         &self,
         caller: &Caller,
