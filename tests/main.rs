@@ -70,6 +70,7 @@ mod import_history;
 mod interactions;
 mod isolation;
 mod jobs;
+mod kept_plans;
 mod key_expiry;
 mod lead_conversion;
 mod metric_backfill;

@@ -86,6 +86,9 @@ pub const DOCUMENT_CACHE_ENTRIES: u64 = 2_000;
 /// Sets of variables per document that are known to be valid.
 pub const VALIDATIONS_KEPT: usize = 64;
 
+/// Plans of operations that somebody asked for a moment ago.
+pub const PLANS_KEPT: u64 = 500;
+
 /// Bytes of one JSON value (`metadata`).
 pub const JSON_BYTES_MAX: usize = 64 * 1024;
 /// Characters of a long text (`notes`).

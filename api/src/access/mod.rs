@@ -47,6 +47,40 @@ pub struct Actor {
     pub company_id: Option<Uuid>,
 }
 
+impl Actor {
+    /// Whether this is the same caller with the very same rights: everything that tells what somebody
+    /// may do was read at the same time. (What was read anew may be equal; it is not looked at.)
+    pub fn has_rights_of(&self, other: &Self) -> bool {
+        // Named one by one: a new field has to be thought of here.
+        let Self {
+            tenant_id,
+            tenant,
+            user_id,
+            api_key_id,
+            persisted_only,
+            errors_as_status,
+            session_id,
+            role_names,
+            permissions,
+            team,
+            org_unit_members,
+            company_id,
+        } = self;
+        *tenant_id == other.tenant_id
+            && Arc::ptr_eq(tenant, &other.tenant)
+            && *user_id == other.user_id
+            && *api_key_id == other.api_key_id
+            && *persisted_only == other.persisted_only
+            && *errors_as_status == other.errors_as_status
+            && *session_id == other.session_id
+            && Arc::ptr_eq(role_names, &other.role_names)
+            && Arc::ptr_eq(permissions, &other.permissions)
+            && Arc::ptr_eq(team, &other.team)
+            && Arc::ptr_eq(org_unit_members, &other.org_unit_members)
+            && *company_id == other.company_id
+    }
+}
+
 /// What a tenant's settings mean for its requests.
 #[derive(Debug, Clone)]
 pub struct TenantProfile {

@@ -1,5 +1,7 @@
 //! A connection on loan from its pool: what it is in the middle of, and how it goes back.
 
+use std::sync::Arc;
+
 use deadpool::managed::Object;
 use futures::TryStreamExt;
 use futures::stream::BoxStream;
@@ -87,7 +89,7 @@ impl Lease {
     }
 
     pub(super) async fn rows(&mut self, statement: &Statement) -> Result<Vec<Row>> {
-        let sql = AssertSqlSafe(statement.sql.as_str());
+        let sql = AssertSqlSafe(Arc::clone(&statement.sql));
         let outcome = match &mut self.session().map_err(translate)?.raw {
             Raw::Postgres(connection) => {
                 let query = sqlx::query_with(sql, pg_arguments(&statement.values)?);
@@ -103,7 +105,7 @@ impl Lease {
     }
 
     pub(super) async fn execute(&mut self, statement: &Statement) -> Result<u64> {
-        let sql = AssertSqlSafe(statement.sql.as_str());
+        let sql = AssertSqlSafe(Arc::clone(&statement.sql));
         let outcome = match &mut self.session().map_err(translate)?.raw {
             Raw::Postgres(connection) => {
                 let query = sqlx::query_with(sql, pg_arguments(&statement.values)?);

@@ -23,6 +23,8 @@ mod tally;
 mod tls;
 mod value;
 
+use std::sync::Arc;
+
 pub use conn::Conn;
 pub use connect::{Db, EngineRead, PoolState};
 pub use dialect::Dialect;
@@ -35,12 +37,12 @@ pub use value::{NullOf, Value};
 /// A statement and its bind values.
 #[derive(Debug, Clone)]
 pub struct Statement {
-    pub sql: String,
+    pub sql: Arc<str>,
     pub values: Vec<Value>,
 }
 
 impl Statement {
     pub fn new(sql: impl Into<String>, values: Vec<Value>) -> Self {
-        Self { sql: sql.into(), values }
+        Self { sql: sql.into().into(), values }
     }
 }

@@ -50,7 +50,7 @@ struct Opener {
 pub(super) struct Link {
     client: Client,
     tls: Option<MakeRustlsConnect>,
-    prepared: Mutex<HashMap<String, Prepared>>,
+    prepared: Mutex<HashMap<Arc<str>, Prepared>>,
     /// Statements under way.
     in_flight: AtomicUsize,
     /// The last user's snapshot was left for the next one to end, together with beginning its own.
@@ -208,11 +208,11 @@ impl Link {
         if known.len() >= STATEMENTS_KEPT {
             known.clear();
         }
-        known.insert(statement.sql.clone(), prepared.clone());
+        known.insert(Arc::clone(&statement.sql), prepared.clone());
         Ok(prepared)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Prepared>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, Prepared>> {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,8 @@
 //! (and remembered), checked against the limits, validated by async-graphql, then all engine fields
 //! of the operation are planned together and read in one snapshot; their text goes into the response
 //! without another copy. An operation of engine fields alone that was valid before with the same
-//! variables is read without async-graphql.
+//! variables is read without async-graphql, and while its caller's rights are the same, by the plan
+//! that was made for them.
 //!
 //! Not here: transport (that is `http/`), rules (those are in the rooms).
 
@@ -16,6 +17,7 @@ mod limits;
 mod nul;
 mod operation;
 mod order;
+mod plans;
 mod rate_limit;
 mod registered;
 mod respond;
@@ -41,6 +43,7 @@ use crate::telemetry::OperationKind;
 use account::Account;
 use document::{Documents, Operation};
 use operation::OperationState;
+use plans::Plans;
 use registered::Registered;
 use roots::{Mutation, Query, Subscription};
 use validated::Asked;
@@ -119,6 +122,7 @@ pub struct Reply {
 pub struct Graphql {
     schema: Schema<Query, Mutation, Subscription>,
     documents: Documents,
+    plans: Plans,
     registered: Registered,
     sdl: String,
     sdl_etag: String,
@@ -135,7 +139,7 @@ impl Graphql {
         let mark: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let sdl_etag = format!("\"{mark}\"");
         let (documents, registered) = (Documents::new(), Registered::new());
-        Ok(Self { schema, documents, registered, sdl, sdl_etag })
+        Ok(Self { schema, documents, plans: Plans::new(), registered, sdl, sdl_etag })
     }
 
     pub fn sdl(&self) -> &str {
@@ -187,6 +191,14 @@ impl Graphql {
             Ok(document) => document,
             Err(refusal) => return respond::refuse(&refusal, &origin, false),
         };
+        let asked = Asked::of(&document, request.operation_name.as_deref(), &request.variables);
+        if let Caller::Somebody(ctx) = &caller
+            && let Some(planned) = self.plans.find(&asked, &ctx.actor).await
+        {
+            let reading = state.read_alone(&caller, |_| Ok(planned));
+            let (response, _) = Box::pin(state.tally.over(reading)).await;
+            return respond::finish(response, state, &origin, false, started.elapsed());
+        }
         let operation = match document.operation(request.operation_name.as_deref()) {
             Ok(operation) => operation,
             Err(refusal) => return respond::refuse(&refusal, &origin, false),
@@ -198,7 +210,6 @@ impl Graphql {
             return respond::refuse(&refusal, &origin, is_mutation);
         }
         let sees_schema = introspection::is_open(&caller);
-        let asked = Asked::of(&document, request.operation_name.as_deref(), &request.variables);
         let variables = match operation.variables(request.variables) {
             Ok(variables) => variables,
             Err(refusal) => return respond::refuse(&refusal, &origin, is_mutation),
@@ -206,7 +217,12 @@ impl Graphql {
         let is_engines = |field: &String| catalogue().read(field).is_some();
         if !is_mutation && asked.found().is_some() && fields.iter().all(is_engines) {
             let scope = operation.scope(&variables);
-            let response = Box::pin(state.tally.over(state.read_alone(&caller, &scope))).await;
+            let plan = |state: &OperationState| state.plan(&caller, &scope).map(Arc::new);
+            let reading = state.read_alone(&caller, plan);
+            let (response, planned) = Box::pin(state.tally.over(reading)).await;
+            if let (Caller::Somebody(ctx), Some(planned)) = (&caller, planned) {
+                self.plans.keep(asked, ctx.actor.clone(), planned).await;
+            }
             return respond::finish(response, state, &origin, is_mutation, started.elapsed());
         }
         let mut engine_request = async_graphql::Request::new(query)

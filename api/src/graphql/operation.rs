@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_graphql::{Context, Name, Response, ServerError, ServerResult, Value};
+use async_graphql::{Context, Name, Pos, Response, ServerError, ServerResult, Value};
 use tokio::sync::OnceCell;
 
 use super::account::Account;
 use super::catalogue::catalogue;
+use super::plans::PlannedReads;
 use super::{Caller, errors};
 use crate::access::Resource;
 use crate::ctx::Ctx;
@@ -112,35 +113,41 @@ impl OperationState {
         let outcome = self.reads.get_or_init(|| async {
             let caller = context
                 .data::<Caller>()
-                .map_err(|error| error.into_server_error(async_graphql::Pos::default()))?;
-            self.read_all(caller, &scope_of(context)).await.map(drop)
+                .map_err(|error| error.into_server_error(Pos::default()))?;
+            let planned = self.plan(caller, &scope_of(context))?;
+            self.read_planned(caller, &planned).await
         });
         outcome.await.clone()
     }
 
-    /// Answers an operation that passed validation and whose root fields are all the engine's. There
-    /// is nothing left for async-graphql to do then.
+    /// Answers an operation that passed validation and whose root fields are all the engine's: there
+    /// is nothing left for async-graphql to do then. `plan` plans it.
     pub(super) async fn read_alone(
         &self,
         caller: &Caller,
-        scope: &selection::Scope<'_>,
-    ) -> Response {
+        plan: impl FnOnce(&Self) -> ServerResult<Arc<PlannedReads>>,
+    ) -> (Response, Option<Arc<PlannedReads>>) {
         self.executed.store(true, Ordering::Relaxed);
-        match self.read_all(caller, scope).await {
-            Ok(keys) => {
-                let fields = keys.into_iter().map(|key| (Name::new(key), Value::Null));
-                Response::new(Value::Object(fields.collect()))
+        let planned = match plan(self) {
+            Ok(planned) => planned,
+            Err(error) => return (Response::from_errors(vec![error]), None),
+        };
+        let response = match self.read_planned(caller, &planned).await {
+            Ok(()) => {
+                let keys = planned.roots.iter().map(|root| Name::new(&root.key));
+                Response::new(Value::Object(keys.map(|key| (key, Value::Null)).collect()))
             }
             Err(error) => Response::from_errors(vec![error]),
-        }
+        };
+        (response, Some(planned))
     }
 
-    /// Reads the engine's fields of an operation; their response keys.
-    async fn read_all(
+    /// Plans the engine's fields of an operation.
+    pub(super) fn plan(
         &self,
         caller: &Caller,
         scope: &selection::Scope<'_>,
-    ) -> ServerResult<Vec<String>> {
+    ) -> ServerResult<PlannedReads> {
         let origin = caller.origin();
         let fail_at = |selected: &Selected, error: &Error| {
             self.note(error);
@@ -159,31 +166,36 @@ impl OperationState {
         let Caller::Somebody(ctx) = caller else {
             return match roots.first() {
                 Some((selected, _)) => Err(fail_at(selected, &Error::unauthenticated())),
-                None => Ok(Vec::new()),
+                None => Ok(PlannedReads { roots: Vec::new(), rows: 0 }),
             };
         };
         let mut planner = Planner::new(ctx);
-        let mut plans = Vec::with_capacity(roots.len());
+        let mut planned = Vec::with_capacity(roots.len());
         for (selected, entry) in &roots {
-            let planned = operation::plan(&mut planner, entry.record, entry.kind, selected);
-            plans.push(planned.map_err(|refused| {
+            let root = operation::plan(&mut planner, entry.record, entry.kind, selected);
+            planned.push(root.map_err(|refused| {
                 self.note(&refused.error);
                 errors::of_refused(&refused, origin.language, &origin.request_id)
             })?);
         }
-        let rows = planner.rows_estimated();
-        self.rows_estimated.store(rows, Ordering::Relaxed);
-        let charged = self.account.charge_rows(caller, rows).await;
-        if let (Err(error), Some((selected, _))) = (charged, roots.first()) {
-            return Err(fail_at(selected, &error));
-        }
-        Box::pin(self.run_all(ctx, &plans)).await.map_err(|(number, error)| {
-            match roots.get(number).or_else(|| roots.first()) {
-                Some((selected, _)) => fail_at(selected, &error),
-                None => ServerError::new("no field", None),
-            }
-        })?;
-        Ok(plans.into_iter().map(|planned| planned.key).collect())
+        Ok(PlannedReads { roots: planned, rows: planner.rows_estimated() })
+    }
+
+    /// Reads what is planned. The error belongs to one of the fields.
+    async fn read_planned(&self, caller: &Caller, planned: &PlannedReads) -> ServerResult<()> {
+        let origin = caller.origin();
+        let Caller::Somebody(ctx) = caller else { return Ok(()) };
+        let fail_at = |number: usize, error: &Error| {
+            self.note(error);
+            let root = planned.roots.get(number).or_else(|| planned.roots.first());
+            let root = root.map_or(("", Pos::default()), |root| (root.key.as_str(), root.position));
+            errors::of_root(error, origin.language, &origin.request_id, root)
+        };
+        self.rows_estimated.store(planned.rows, Ordering::Relaxed);
+        let charged = self.account.charge_rows(caller, planned.rows).await;
+        charged.map_err(|error| fail_at(0, &error))?;
+        let ran = Box::pin(self.run_all(ctx, &planned.roots)).await;
+        ran.map_err(|(number, error)| fail_at(number, &error))
     }
 
     /// Runs the plans one after the other: in one read transaction, unless there is a single

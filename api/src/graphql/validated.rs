@@ -23,8 +23,12 @@ pub(super) struct Passed {
 }
 
 /// One request for a document.
+#[derive(Clone)]
 pub(super) struct Asked {
     document: Arc<Document>,
+    operation_name: Option<String>,
+    /// Written out: two numbers that print alike are alike to a validator.
+    variables: Option<String>,
     digest: u64,
 }
 
@@ -34,11 +38,16 @@ impl Asked {
         operation_name: Option<&str>,
         variables: &Map<String, Json>,
     ) -> Self {
-        // Written out: two numbers that print alike are alike to a validator.
         let variables =
             (!variables.is_empty()).then(|| Json::Object(variables.clone()).to_string());
-        let digest = document.passed.digests.hash_one((operation_name, variables));
-        Self { document: Arc::clone(document), digest }
+        let operation_name = operation_name.map(str::to_owned);
+        let digest = document.passed.digests.hash_one((&operation_name, &variables));
+        Self { document: Arc::clone(document), operation_name, variables, digest }
+    }
+
+    /// Differs from document to document, and otherwise where what was asked does, as good as always.
+    pub(super) fn digest(&self) -> u64 {
+        self.digest
     }
 
     /// What was found when the same passed.
@@ -52,6 +61,14 @@ impl Asked {
             known.clear();
         }
         known.insert(self.digest, found);
+    }
+}
+
+impl PartialEq for Asked {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.document, &other.document)
+            && self.operation_name == other.operation_name
+            && self.variables == other.variables
     }
 }
 

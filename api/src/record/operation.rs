@@ -1,5 +1,7 @@
 //! One operation: all its engine fields planned before anything runs, all read in one snapshot.
 
+use async_graphql::Pos;
+
 use crate::ctx::Ctx;
 use crate::error::Result;
 
@@ -24,6 +26,8 @@ pub enum ReadKind {
 /// A planned root field.
 pub struct PlannedRoot {
     pub key: String,
+    /// Where it stands in the document, for errors.
+    pub position: Pos,
     pub plan: RootPlan,
 }
 
@@ -63,7 +67,7 @@ pub fn plan(
             ReadKind::Groups => RootPlan::Groups(Box::new(planner.groups(record, selected)?)),
         })
     })?;
-    Ok(PlannedRoot { key: selected.key.clone(), plan })
+    Ok(PlannedRoot { key: selected.key.clone(), position: selected.position, plan })
 }
 
 /// What is known of an answer beside its text.

@@ -32,6 +32,11 @@ impl Sql {
         self.dialect.placeholder(self.values.len())
     }
 
+    /// How many values are bound so far.
+    pub fn bound(&self) -> usize {
+        self.values.len()
+    }
+
     /// A fresh alias for a sub-query.
     pub fn alias(&mut self) -> String {
         self.aliases += 1;

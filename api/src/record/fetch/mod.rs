@@ -85,8 +85,8 @@ fn base_reader(level: &Level) -> Result<&Reader> {
 
 /// Fetches one record; `None` when the caller may not see it or it is not there.
 pub async fn one(ctx: &Ctx, conn: &Conn, plan: &One) -> Result<Option<Fetched>> {
-    let statement = statement::one(conn.dialect(), plan)?;
-    let rows = conn.rows(base_reader(&plan.level)?, &statement).await?;
+    let statement = plan.written.or_by(|| statement::one(conn.dialect(), plan))?;
+    let rows = conn.rows(base_reader(&plan.level)?, statement).await?;
     if rows.is_empty() {
         return Ok(None);
     }
@@ -103,8 +103,7 @@ pub async fn list(ctx: &Ctx, conn: &Conn, plan: &List) -> Result<FetchedList> {
     let mut rows = Vec::new();
     let mut more = false;
     if plan.wants_rows {
-        let statement = statement::page(conn.dialect(), plan, tier)?;
-        rows = conn.rows(reader, &statement).await?;
+        rows = page(conn, plan, reader, tier).await?;
         let page = usize::try_from(plan.page.rows).map_err(Error::internal)?;
         more = rows.len() > page;
         rows.truncate(page);
@@ -125,6 +124,14 @@ pub async fn list(ctx: &Ctx, conn: &Conn, plan: &List) -> Result<FetchedList> {
     }
     let level = below(ctx, conn, &plan.level, rows).await?;
     Ok(FetchedList { level, more, total, counts, tier, summary: None, freshness: Vec::new() })
+}
+
+async fn page(conn: &Conn, plan: &List, reader: &Reader, tier: Tier) -> Result<Vec<Row>> {
+    let write = || statement::page(conn.dialect(), plan, tier);
+    if plan.search.is_some() {
+        return conn.rows(reader, &write()?).await;
+    }
+    conn.rows(reader, plan.written.or_by(write)?).await
 }
 
 async fn single_count(conn: &Conn, reader: &Reader, statement: &Statement) -> Result<i64> {
@@ -280,12 +287,11 @@ async fn children(ctx: &Ctx, conn: &Conn, child: &Child, parents: &[Row]) -> Res
     let tier = decide_tier(conn, list, reader).await?;
     fetched.tier = tier;
     if list.wants_rows {
-        let statement = if list.cursor.is_some() {
-            statement::page(conn.dialect(), list, tier)?
+        let rows = if list.cursor.is_some() {
+            page(conn, list, reader, tier).await?
         } else {
-            statement::top_per_parent(conn.dialect(), child, ids.clone(), tier)?
+            top_per_parent(conn, (child, tier), reader, ids.clone()).await?
         };
-        let rows = conn.rows(reader, &statement).await?;
         let (rows, by_parent) = group_by_parent(child, rows)?;
         fetched.by_parent = by_parent;
         fetched.level = below(ctx, conn, &list.level, rows).await?;
@@ -302,6 +308,20 @@ async fn children(ctx: &Ctx, conn: &Conn, child: &Child, parents: &[Row]) -> Res
         fetched.counts = vec![counts; list.counts_up_to.len()];
     }
     Ok(fetched)
+}
+
+async fn top_per_parent(
+    conn: &Conn,
+    (child, tier): (&Child, Tier),
+    reader: &Reader,
+    parents: Vec<Uuid>,
+) -> Result<Vec<Row>> {
+    let write = || statement::top_per_parent(conn.dialect(), child, tier);
+    let statement = match child.list.search {
+        Some(_) => write()?.of(parents),
+        None => child.written.or_by(write)?.of(parents),
+    };
+    conn.rows(reader, &statement).await
 }
 
 fn counts_of(rows: &[Row]) -> Result<HashMap<Uuid, i64>> {

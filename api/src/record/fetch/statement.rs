@@ -10,7 +10,7 @@ use crate::record::declare::Record;
 use crate::record::filter;
 use crate::record::order::OrderKey;
 use crate::record::page::{self, Range};
-use crate::record::plan::{Child, Deleted, Level, List, One};
+use crate::record::plan::{Child, Deleted, Level, List, One, PerParent};
 use crate::record::search::{SearchPlan, Tier};
 use crate::record::sql::{Sql, all_of, for_tenant, row_rule};
 
@@ -121,18 +121,14 @@ impl Branch<'_> {
 }
 
 /// The first rows of each parent, one more than asked, by a window over the parent's id.
-pub(super) fn top_per_parent(
-    dialect: Dialect,
-    child: &Child,
-    parents: Vec<Uuid>,
-    tier: Tier,
-) -> Result<Statement> {
+pub(super) fn top_per_parent(dialect: Dialect, child: &Child, tier: Tier) -> Result<PerParent> {
     let plan = &child.list;
     let mut sql = for_tenant(dialect, tenant_of(&plan.level)?);
     let keys = directed(plan);
     let mut conditions = list_conditions(&mut sql, plan, tier)?;
     let key = format!("t0.{}", child.key_column);
-    let list = sql.bind(Value::Ids(parents));
+    let parents = sql.bound();
+    let list = sql.bind(Value::Ids(Vec::new()));
     conditions.push(sql.dialect.in_ids(&key, &list));
     let written = expressions(&mut sql, &keys);
     let order = page::order_terms(&keys, &written, &Vec::new());
@@ -153,7 +149,7 @@ pub(super) fn top_per_parent(
         "SELECT {columns} FROM ({inner}) t0{joins} WHERE t0.place <= {} ORDER BY {key}, {order}",
         plan.page.rows + 1
     ));
-    Ok(sql.finish())
+    Ok(PerParent { statement: sql.finish(), parents })
 }
 
 /// How many rows the list has; at most `limit` are looked at.

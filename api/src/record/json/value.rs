@@ -279,11 +279,16 @@ pub fn push_text(out: &mut Vec<u8>, text: &str) {
 
 /// As [`push_text`], of a text whose encoding is looked at later.
 fn push_bytes(out: &mut Vec<u8>, text: &[u8]) {
+    let is_special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
     out.push(b'"');
+    // To the end even where one was found: so they are looked at many at a time.
+    if !text.iter().fold(false, |found, byte| found | is_special(byte)) {
+        out.extend_from_slice(text);
+        out.push(b'"');
+        return;
+    }
     let mut rest = text;
-    while let Some(place) =
-        rest.iter().position(|byte| *byte < 0x20 || *byte == b'"' || *byte == b'\\')
-    {
+    while let Some(place) = rest.iter().position(is_special) {
         let (plain, tail) = rest.split_at(place);
         out.extend_from_slice(plain);
         let Some((special, tail)) = tail.split_first() else { break };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Allowed, Child, ComputedUse, Deleted, Item, Level, Lookup, Node, One, Planner, Shape, Table,
-    json_key, json_text, relation_of, unknown_selection,
+    Written, json_key, json_text, relation_of, unknown_selection,
 };
 use crate::access::policy::{Decision, decide};
 use crate::access::{Action, FieldRule, Reader, RowRule};
@@ -69,7 +69,7 @@ impl Planner<'_> {
         level.column(0, "id", NullOf::Id);
         let place = Place { table: 0, rows: 1, single: Some(id) };
         let shape = self.shape(&mut level, place, &selected.children)?;
-        Ok(One { level, shape, id, deleted })
+        Ok(One { level, shape, id, deleted, written: Written::default() })
     }
 
     pub(in crate::record) fn level(&mut self, record: &'static Record) -> Result<Level> {
@@ -208,7 +208,8 @@ impl Planner<'_> {
         allow_link(&*self.reader(target)?, target, (relation, key_column))?;
         let mut list = self.list(target, selected, place.rows, Some((key_column, place.single)))?;
         let key = list.level.column(0, key_column, NullOf::Id);
-        level.children.push(Child { list, key, key_column, parent });
+        let written = Written::default();
+        level.children.push(Child { list, key, key_column, parent, written });
         Ok(Node::Many(level.children.len() - 1))
     }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::level::Place;
 use super::{
     ConnectionItem, ConnectionNode, ConnectionShape, CountField, EdgeItem, EdgeNode, Level, List,
-    PageInfoField, Planner, json_key, json_text, unknown_selection,
+    PageInfoField, Planner, Written, json_key, json_text, unknown_selection,
 };
 use crate::error::{Error, Result, say};
 use crate::limits;
@@ -83,6 +83,7 @@ impl Planner<'_> {
             counts_up_to: Vec::new(),
             arguments: selected.arguments.clone(),
             summary: None,
+            written: Written::default(),
         };
         self.connection(&mut list, rows, &selected.children)?;
         Ok(list)

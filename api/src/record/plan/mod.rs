@@ -4,6 +4,7 @@
 mod level;
 mod list;
 mod result;
+mod written;
 
 pub(in crate::record) use list::page_info_keys;
 
@@ -25,6 +26,7 @@ use crate::error::{Error, Result, say};
 use crate::limits;
 
 pub use result::{ById, ManyResult, ResultNode};
+pub use written::{PerParent, Written};
 
 /// Rows of one record with their to-one relations: one statement.
 pub struct Level {
@@ -75,6 +77,7 @@ pub struct Child {
     pub key_column: &'static str,
     /// The column of the parent's select list that holds its id.
     pub parent: usize,
+    pub written: Written<PerParent>,
 }
 
 /// A to-one relation below computed rows.
@@ -109,6 +112,8 @@ pub struct List {
     pub arguments: Vec<(String, Input)>,
     /// What of a computed record's summary is shown.
     pub summary: Option<(Level, Shape)>,
+    /// Of a list that is not searched: what a search means is for the data to say.
+    pub written: Written,
 }
 
 /// One record by its id.
@@ -117,6 +122,7 @@ pub struct One {
     pub shape: Shape,
     pub id: uuid::Uuid,
     pub deleted: Deleted,
+    pub written: Written,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
