@@ -253,4 +253,28 @@ both_databases! {
             }
         }
     }
+
+    /// Also words of two letters, with the space before them; and one look for all words.
+    async fn a_search_is_led_by_its_index(app: TestApp) {
+        let ctx = app.ctx(&app.alpha.admin).await;
+        let contacts = records().into_iter().find(|record| record.name == "Contact").unwrap();
+        for text in ["joao", "jo", "joao silva", "jo silva"] {
+            let query = format!("{{ contacts(search: \"{text}\") {{ nodes {{ id }} }} }}");
+            let planned = app.plan(&ctx, contacts, &query);
+            let RootPlan::List(plan) = &planned.plan else { panic!() };
+            let statement = page_statement(ctx.app.db.dialect(), plan).unwrap();
+            match app.database.backend {
+                Backend::Sqlite => {
+                    let plan = explained(&app, &statement).await;
+                    let first = plan.lines().next().unwrap();
+                    assert!(first.starts_with("SCAN contacts_search VIRTUAL TABLE INDEX"), "{text}: {plan}");
+                    assert!(!plan.contains("SUBQUERY"), "{text}: {plan}");
+                }
+                Backend::Postgres => {
+                    let words = text.split(' ').count();
+                    assert_eq!(statement.sql.matches("search_text LIKE").count(), words, "{}", statement.sql);
+                }
+            }
+        }
+    }
 }

@@ -188,6 +188,30 @@ both_databases! {
         }
     }
 
+    /// Whether anything contains the words is asked of all rows: a filter makes no misspelling of what
+    /// is spelt well.
+    async fn a_filter_does_not_change_what_a_search_means(app: TestApp) {
+        app.lead(&app.alpha, "Maria", &[("score", Value::Int(9))]).await;
+        app.lead(&app.alpha, "Mariana", &[("score", Value::Int(1))]).await;
+        app.lead(&app.alpha, "Mariza", &[("score", Value::Int(1))]).await;
+        let key = &app.alpha.admin.key;
+        let query = "query($search: String, $above: Int) { leads(search: $search, filter: { score: { gt: $above } }) \
+                     { totalCount nodes { name } } }";
+        for (search, above, expected) in [
+            ("maria", 0, vec!["Maria", "Mariana"]),
+            ("maria", 5, vec!["Maria"]),
+            ("maria", 9, vec![]),
+            // All resemble it; nothing contains it.
+            ("marina", 0, vec!["Maria", "Mariza", "Mariana"]),
+            ("marina", 5, vec!["Maria"]),
+            ("mariza", 5, vec![]),
+        ] {
+            let found = app.data(key, query, json!({ "search": search, "above": above })).await;
+            assert_eq!(names_of(&found["leads"]), expected, "{search} {above}");
+            assert_eq!(found["leads"]["totalCount"], json!(expected.len()), "{search} {above}");
+        }
+    }
+
     async fn a_search_keeps_its_meaning_from_page_to_page(app: TestApp) {
         leads(&app, &app.alpha, &["Maria 1", "Maria 2", "Maria 3", "Maria 4"]).await;
         let key = &app.alpha.admin.key;

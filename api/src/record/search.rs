@@ -6,13 +6,18 @@
 //! that share at least half of the three-letter pieces of what is sought, and a third of every word's.
 //! Both are answered by the trigram index of either database and mean the same on both (ADR 0004).
 
-use crate::db::{NullOf, Value};
+use crate::db::{Dialect, NullOf, Value};
 use crate::error::{Error, Result, say};
 use crate::limits;
 
 use super::declare::Record;
 use super::order::{Expression, OrderKey};
 use super::sql::Sql;
+
+/// Texts of three letters at least; of every group a row contains one.
+type Groups<'a> = Vec<Vec<&'a str>>;
+/// Binds a value and tells its placeholder.
+type Bind<'a> = &'a mut dyn FnMut(Value) -> String;
 
 /// A search, read.
 #[derive(Debug, Clone)]
@@ -78,32 +83,84 @@ impl SearchPlan {
         ]
     }
 
+    /// As a condition on rows that something else leads to as well.
     pub fn write(&self, sql: &mut Sql, record: &Record, alias: &str, tier: Tier) -> String {
-        match tier {
-            Tier::Exact => self.write_exact(sql, record, alias),
-            Tier::Alike => self.write_alike(sql, record, alias),
-        }
+        let write = Dialect::contains_one_of_each;
+        let indexed = |dialect, groups: &Groups<'_>, bind: Bind<'_>| {
+            write(dialect, record.table, alias, groups, bind)
+        };
+        self.write_over(sql, alias, tier, indexed)
     }
 
-    fn write_exact(&self, sql: &mut Sql, record: &Record, alias: &str) -> String {
-        let conditions: Vec<String> = self
-            .words
-            .iter()
-            .map(|word| {
-                if word.chars().count() >= 3 {
-                    indexed(sql, record, alias, word)
-                } else {
-                    // Too short for the index: the beginning of a word.
-                    let placeholder = sql.bind(Value::Text(format!(" {word}")));
-                    let text = format!("{alias}.search_text");
-                    format!("{} > 0", sql.dialect.position(&text, &placeholder))
-                }
-            })
-            .collect();
+    /// As the way to the rows: what stands behind FROM, and the condition.
+    pub fn write_from(
+        &self,
+        sql: &mut Sql,
+        record: &Record,
+        alias: &str,
+        tier: Tier,
+    ) -> (String, String) {
+        let mut from = format!("{} {alias}", record.table);
+        let indexed = |dialect: Dialect, groups: &Groups<'_>, bind: Bind<'_>| {
+            let (through, condition) = dialect.searched(record.table, alias, groups, bind);
+            from = through;
+            condition
+        };
+        let condition = self.write_over(sql, alias, tier, indexed);
+        (from, condition)
+    }
+
+    /// `indexed` writes what the index answers: a row contains one text of every group.
+    fn write_over(
+        &self,
+        sql: &mut Sql,
+        alias: &str,
+        tier: Tier,
+        indexed: impl FnOnce(Dialect, &Groups<'_>, Bind<'_>) -> String,
+    ) -> String {
+        let conditions = match tier {
+            Tier::Exact => self.write_exact(sql, alias, indexed),
+            Tier::Alike => self.write_alike(sql, alias, indexed),
+        };
         format!("({})", conditions.join(" AND "))
     }
 
-    fn write_alike(&self, sql: &mut Sql, record: &Record, alias: &str) -> String {
+    fn write_exact(
+        &self,
+        sql: &mut Sql,
+        alias: &str,
+        indexed: impl FnOnce(Dialect, &Groups<'_>, Bind<'_>) -> String,
+    ) -> Vec<String> {
+        let texts: Vec<(String, usize)> = self
+            .words
+            .iter()
+            .map(|word| match word.chars().count() {
+                // Of a short word the beginning, which its space belongs to.
+                short @ 0..=2 => (format!(" {word}"), short + 1),
+                long => (word.clone(), long),
+            })
+            .collect();
+        let groups: Groups<'_> =
+            texts.iter().filter(|(_, long)| *long >= 3).map(|(text, _)| vec![&**text]).collect();
+        let mut conditions = Vec::with_capacity(texts.len());
+        if !groups.is_empty() {
+            conditions.push(indexed(sql.dialect, &groups, &mut |value| sql.bind(value)));
+        }
+        // Too short for the index.
+        for (text, _) in texts.iter().filter(|(_, long)| *long < 3) {
+            let placeholder = sql.bind(Value::Text(text.clone()));
+            let position = sql.dialect.position(&format!("{alias}.search_text"), &placeholder);
+            conditions.push(format!("{position} > 0"));
+        }
+        conditions
+    }
+
+    fn write_alike(
+        &self,
+        sql: &mut Sql,
+        alias: &str,
+        indexed: impl FnOnce(Dialect, &Groups<'_>, Bind<'_>) -> String,
+    ) -> Vec<String> {
         let words: Vec<Vec<String>> = self
             .words
             .iter()
@@ -112,7 +169,7 @@ impl SearchPlan {
             .collect();
         if words.is_empty() {
             // Only a cursor that was made up can say so: there is nothing to resemble.
-            return "FALSE".to_owned();
+            return vec!["FALSE".to_owned()];
         }
         let all: usize = words.iter().map(Vec::len).sum();
         let needed = all.div_ceil(2);
@@ -120,11 +177,10 @@ impl SearchPlan {
         let needed_of = |pieces: &Vec<String>| {
             pieces.len().div_ceil(3).max(needed.saturating_sub(all - pieces.len()))
         };
-        let rarest: Vec<Vec<&str>> =
+        let rarest: Groups<'_> =
             words.iter().map(|pieces| rarest_of(pieces, needed_of(pieces))).collect();
         let dialect = sql.dialect;
-        let bind = &mut |value| sql.bind(value);
-        let candidates = dialect.contains_one_of_each(record.table, alias, &rarest, bind);
+        let candidates = indexed(dialect, &rarest, &mut |value| sql.bind(value));
         let text = format!("{alias}.search_text");
         let mut share_of = |pieces: &Vec<String>| {
             let shared = pieces.iter().map(|piece| {
@@ -141,7 +197,7 @@ impl SearchPlan {
             conditions
                 .extend(each.map(|(pieces, share)| format!("{share} >= {}", needed_of(pieces))));
         }
-        format!("({})", conditions.join(" AND "))
+        conditions
     }
 }
 
@@ -169,12 +225,6 @@ fn rarest_of(pieces: &[String], needed: usize) -> Vec<&str> {
     rarest.sort_by_key(|piece| commonness(piece));
     rarest.truncate(pieces.len() - needed + 1);
     rarest
-}
-
-fn indexed(sql: &mut Sql, record: &Record, alias: &str, text: &str) -> String {
-    let value = sql.dialect.contains_value(text);
-    let placeholder = sql.bind(value);
-    sql.dialect.contains_indexed(record.table, alias, &placeholder)
 }
 
 /// How often a piece is to be expected, by the letters of Portuguese and English names.

@@ -213,6 +213,24 @@ impl Dialect {
         }
     }
 
+    /// The rows of [`Dialect::contains_one_of_each`], found by the index before anything else is
+    /// looked at: what stands behind FROM, and the condition.
+    pub fn searched(
+        self,
+        table: &str,
+        alias: &str,
+        groups: &[Vec<&str>],
+        bind: &mut dyn FnMut(super::Value) -> String,
+    ) -> (String, String) {
+        match self {
+            Self::Postgres => {
+                let condition = postgres::contains_one_of_each(alias, groups, bind);
+                (format!("{table} {alias}"), condition)
+            }
+            Self::Sqlite => sqlite::searched(table, alias, groups, bind),
+        }
+    }
+
     /// A row lock for read-then-write; SQLite's writer is alone already. It does not keep others
     /// from referring to the row meanwhile: keys never change.
     pub fn for_update(self) -> &'static str {

@@ -157,12 +157,28 @@ pub(super) fn contains_one_of_each(
     groups: &[Vec<&str>],
     bind: &mut dyn FnMut(Value) -> String,
 ) -> String {
+    let placeholder = bind(one_of_each(groups));
+    contains_indexed(table, alias, &placeholder)
+}
+
+/// Joined, and in this order: a sub-query would be gathered whole before its first row is looked at.
+pub(super) fn searched(
+    table: &str,
+    alias: &str,
+    groups: &[Vec<&str>],
+    bind: &mut dyn FnMut(Value) -> String,
+) -> (String, String) {
+    let from =
+        format!("{table}_search CROSS JOIN {table} {alias} ON {alias}.seq = {table}_search.rowid");
+    (from, format!("{table}_search MATCH {}", bind(one_of_each(groups))))
+}
+
+fn one_of_each(groups: &[Vec<&str>]) -> Value {
     let groups = groups.iter().map(|group| {
         let phrases: Vec<String> = group.iter().map(|text| phrase(text)).collect();
         format!("({})", phrases.join(" OR "))
     });
-    let placeholder = bind(Value::Text(groups.collect::<Vec<_>>().join(" AND ")));
-    contains_indexed(table, alias, &placeholder)
+    Value::Text(groups.collect::<Vec<_>>().join(" AND "))
 }
 
 pub(super) fn contains_indexed(table: &str, alias: &str, placeholder: &str) -> String {

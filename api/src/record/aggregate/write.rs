@@ -7,7 +7,7 @@ use entity::value::Money;
 use crate::access::Permit;
 use crate::db::{Conn, NullOf, Row, Value};
 use crate::error::{Error, Result};
-use crate::record::fetch::base_conditions;
+use crate::record::fetch::{base_conditions, decide_tier};
 use crate::record::filter;
 use crate::record::json::{push_float, push_int, push_money, write_value};
 use crate::record::kind::Kind;
@@ -62,17 +62,8 @@ impl Base {
 
     /// As lists do: a search means "contains" unless nothing contains it.
     pub(super) async fn tier(&self, conn: &Conn) -> Result<Tier> {
-        let Some(search) = &self.search else { return Ok(Tier::Exact) };
-        if !search.needs_probe() {
-            return Ok(search.tier_without_probe());
-        }
-        let mut sql = self.begin(conn)?;
-        let mut conditions = base_conditions(&mut sql, &self.level, self.deleted)?;
-        conditions.push(search.write(&mut sql, self.level.record, "t0", Tier::Exact));
-        let table = self.level.record.table;
-        sql.push(&format!("SELECT 1 FROM {table} t0 WHERE {} LIMIT 1", all_of(&conditions)));
-        let found = conn.row(self.reader()?, &sql.finish()).await?.is_some();
-        Ok(if found { Tier::Exact } else { Tier::Alike })
+        let of = (&self.level, self.deleted);
+        decide_tier(conn, self.reader()?, of, self.search.as_ref()).await
     }
 }
 

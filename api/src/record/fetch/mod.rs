@@ -99,11 +99,9 @@ pub async fn list(ctx: &Ctx, conn: &Conn, plan: &List) -> Result<FetchedList> {
         return computed::list(ctx, conn, plan, compute).await;
     }
     let reader = base_reader(&plan.level)?;
-    let tier = decide_tier(conn, plan, reader).await?;
-    let mut rows = Vec::new();
+    let (tier, mut rows) = page_and_tier(conn, plan, reader).await?;
     let mut more = false;
     if plan.wants_rows {
-        rows = page(conn, plan, reader, tier).await?;
         let page = usize::try_from(plan.page.rows).map_err(Error::internal)?;
         more = rows.len() > page;
         rows.truncate(page);
@@ -126,6 +124,26 @@ pub async fn list(ctx: &Ctx, conn: &Conn, plan: &List) -> Result<FetchedList> {
     Ok(FetchedList { level, more, total, counts, tier, summary: None, freshness: Vec::new() })
 }
 
+/// The page, and what its search means. A page that has rows needs no other look at the data.
+async fn page_and_tier(conn: &Conn, plan: &List, reader: &Reader) -> Result<(Tier, Vec<Row>)> {
+    let search = plan.search.as_ref();
+    let of = (&plan.level, plan.deleted);
+    if !plan.wants_rows {
+        return Ok((decide_tier(conn, reader, of, search).await?, Vec::new()));
+    }
+    let tier = search.map_or(Tier::Exact, SearchPlan::tier_without_probe);
+    let rows = page(conn, plan, reader, tier).await?;
+    if !rows.is_empty() || !search.is_some_and(SearchPlan::needs_probe) {
+        return Ok((tier, rows));
+    }
+    // Where there is a filter, it may have left out whatever contains the words.
+    let is_all = plan.condition.is_none() && plan.parent.is_none();
+    match if is_all { Tier::Alike } else { decide_tier(conn, reader, of, search).await? } {
+        Tier::Exact => Ok((Tier::Exact, rows)),
+        Tier::Alike => Ok((Tier::Alike, page(conn, plan, reader, Tier::Alike).await?)),
+    }
+}
+
 async fn page(conn: &Conn, plan: &List, reader: &Reader, tier: Tier) -> Result<Vec<Row>> {
     let write = || statement::page(conn.dialect(), plan, tier);
     if plan.search.is_some() {
@@ -141,12 +159,17 @@ async fn single_count(conn: &Conn, reader: &Reader, statement: &Statement) -> Re
 }
 
 /// A search means "contains" unless nothing contains it.
-async fn decide_tier(conn: &Conn, plan: &List, reader: &Reader) -> Result<Tier> {
-    let Some(search) = &plan.search else { return Ok(Tier::Exact) };
+pub async fn decide_tier(
+    conn: &Conn,
+    reader: &Reader,
+    of: (&Level, Deleted),
+    search: Option<&SearchPlan>,
+) -> Result<Tier> {
+    let Some(search) = search else { return Ok(Tier::Exact) };
     if !search.needs_probe() {
         return Ok(search.tier_without_probe());
     }
-    let statement = statement::search_probe(conn.dialect(), plan, search)?;
+    let statement = statement::search_probe(conn.dialect(), of, search)?;
     let found = conn.row(reader, &statement).await?.is_some();
     Ok(if found { Tier::Exact } else { Tier::Alike })
 }
@@ -284,7 +307,7 @@ async fn children(ctx: &Ctx, conn: &Conn, child: &Child, parents: &[Row]) -> Res
     if ids.is_empty() {
         return Ok(fetched);
     }
-    let tier = decide_tier(conn, list, reader).await?;
+    let tier = decide_tier(conn, reader, (&list.level, list.deleted), list.search.as_ref()).await?;
     fetched.tier = tier;
     if list.wants_rows {
         let rows = if list.cursor.is_some() {

@@ -6,7 +6,6 @@ use uuid::Uuid;
 use super::tenant_of;
 use crate::db::{Dialect, Statement, Value};
 use crate::error::{Error, Result};
-use crate::record::declare::Record;
 use crate::record::filter;
 use crate::record::order::OrderKey;
 use crate::record::page::{self, Range};
@@ -59,15 +58,14 @@ pub(super) fn page(dialect: Dialect, plan: &List, tier: Tier) -> Result<Statemen
     let ranges = page::ranges(&keys, cursor);
     let limit = plan.page.rows + 1;
     if let [range] = ranges.as_slice() {
-        let conditions = list_conditions(&mut sql, plan, tier)?;
+        let (from, conditions) = list_rows(&mut sql, plan, tier)?;
         let branch = Branch { plan, keys: &keys, cursor, range, conditions };
         let (conditions, order) = branch.write(&mut sql)?;
         let sort_values = own_sort_values(&mut sql, plan, &keys);
         let columns = select_list(&plan.level, Some(&sort_values));
         let joins = joins(&mut sql, &plan.level)?;
         sql.push(&format!(
-            "SELECT {columns} FROM {} t0{joins} WHERE {} ORDER BY {order} LIMIT {limit}",
-            plan.level.record.table,
+            "SELECT {columns} FROM {from}{joins} WHERE {} ORDER BY {order} LIMIT {limit}",
             all_of(&conditions)
         ));
         return Ok(sql.finish());
@@ -75,15 +73,14 @@ pub(super) fn page(dialect: Dialect, plan: &List, tier: Tier) -> Result<Statemen
     let mut branches = Vec::with_capacity(ranges.len());
     let own = own_columns(&plan.level);
     for range in &ranges {
-        let conditions = list_conditions(&mut sql, plan, tier)?;
+        let (from, conditions) = list_rows(&mut sql, plan, tier)?;
         let branch = Branch { plan, keys: &keys, cursor, range, conditions };
         let (conditions, order) = branch.write(&mut sql)?;
         let sorts = numbered(&expressions(&mut sql, &keys));
         let joins = order_joins(&mut sql, plan, &keys)?;
         branches.push(format!(
-            "SELECT * FROM (SELECT {own}, {sorts} FROM {} t0{joins} WHERE {} ORDER BY {order} \
+            "SELECT * FROM (SELECT {own}, {sorts} FROM {from}{joins} WHERE {} ORDER BY {order} \
              LIMIT {limit}) x",
-            plan.level.record.table,
             all_of(&conditions)
         ));
     }
@@ -125,7 +122,7 @@ pub(super) fn top_per_parent(dialect: Dialect, child: &Child, tier: Tier) -> Res
     let plan = &child.list;
     let mut sql = for_tenant(dialect, tenant_of(&plan.level)?);
     let keys = directed(plan);
-    let mut conditions = list_conditions(&mut sql, plan, tier)?;
+    let mut conditions = child_conditions(&mut sql, plan, tier)?;
     let key = format!("t0.{}", child.key_column);
     let parents = sql.bound();
     let list = sql.bind(Value::Ids(Vec::new()));
@@ -160,16 +157,16 @@ pub(super) fn count(
     limit: Option<u64>,
 ) -> Result<Statement> {
     let mut sql = for_tenant(dialect, tenant_of(&plan.level)?);
-    let mut conditions = list_conditions(&mut sql, plan, tier)?;
+    let (from, mut conditions) = list_rows(&mut sql, plan, tier)?;
     if let Some((column, id)) = plan.parent {
         let id = sql.bind(Value::Id(id));
         conditions.push(format!("t0.{column} = {id}"));
     }
-    let (table, conditions) = (plan.level.record.table, all_of(&conditions));
+    let conditions = all_of(&conditions);
     sql.push(&match limit {
-        None => format!("SELECT count(*) FROM {table} t0 WHERE {conditions}"),
+        None => format!("SELECT count(*) FROM {from} WHERE {conditions}"),
         Some(limit) => format!(
-            "SELECT count(*) FROM (SELECT 1 FROM {table} t0 WHERE {conditions} LIMIT {limit}) x"
+            "SELECT count(*) FROM (SELECT 1 FROM {from} WHERE {conditions} LIMIT {limit}) x"
         ),
     });
     Ok(sql.finish())
@@ -185,7 +182,7 @@ pub(super) fn count_per_parent(
 ) -> Result<Statement> {
     let plan = &child.list;
     let mut sql = for_tenant(dialect, tenant_of(&plan.level)?);
-    let mut conditions = list_conditions(&mut sql, plan, tier)?;
+    let mut conditions = child_conditions(&mut sql, plan, tier)?;
     let key = format!("t0.{}", child.key_column);
     let list = sql.bind(Value::Ids(parents));
     conditions.push(sql.dialect.in_ids(&key, &list));
@@ -204,17 +201,14 @@ pub(super) fn count_per_parent(
 /// Is there any row that contains what is sought?
 pub(super) fn search_probe(
     dialect: Dialect,
-    plan: &List,
+    (level, deleted): (&Level, Deleted),
     search: &SearchPlan,
 ) -> Result<Statement> {
-    let mut sql = for_tenant(dialect, tenant_of(&plan.level)?);
-    let mut conditions = base_conditions(&mut sql, &plan.level, plan.deleted)?;
-    conditions.push(search.write(&mut sql, plan.level.record, "t0", Tier::Exact));
-    sql.push(&format!(
-        "SELECT 1 FROM {} t0 WHERE {} LIMIT 1",
-        plan.level.record.table,
-        all_of(&conditions)
-    ));
+    let mut sql = for_tenant(dialect, tenant_of(level)?);
+    let mut conditions = base_conditions(&mut sql, level, deleted)?;
+    let (from, condition) = search.write_from(&mut sql, level.record, "t0", Tier::Exact);
+    conditions.push(condition);
+    sql.push(&format!("SELECT 1 FROM {from} WHERE {} LIMIT 1", all_of(&conditions)));
     Ok(sql.finish())
 }
 
@@ -233,17 +227,34 @@ pub fn base_conditions(sql: &mut Sql, level: &Level, deleted: Deleted) -> Result
     Ok(conditions)
 }
 
-fn list_conditions(sql: &mut Sql, plan: &List, tier: Tier) -> Result<Vec<String>> {
+/// What stands behind FROM, and the conditions of a list by itself.
+fn list_rows(sql: &mut Sql, plan: &List, tier: Tier) -> Result<(String, Vec<String>)> {
+    let mut conditions = unsearched(sql, plan)?;
+    let record = plan.level.record;
+    let Some(search) = &plan.search else {
+        return Ok(([record.table, " t0"].concat(), conditions));
+    };
+    let (from, condition) = search.write_from(sql, record, "t0", tier);
+    conditions.push(condition);
+    Ok((from, conditions))
+}
+
+/// The conditions of a list below parents, who lead to its rows.
+fn child_conditions(sql: &mut Sql, plan: &List, tier: Tier) -> Result<Vec<String>> {
+    let mut conditions = unsearched(sql, plan)?;
+    if let Some(search) = &plan.search {
+        conditions.push(search.write(sql, plan.level.record, "t0", tier));
+    }
+    Ok(conditions)
+}
+
+fn unsearched(sql: &mut Sql, plan: &List) -> Result<Vec<String>> {
     let mut conditions = base_conditions(sql, &plan.level, plan.deleted)?;
-    let record: &Record = plan.level.record;
     if let Some(condition) = &plan.condition {
-        let written = filter::write(sql, record, "t0", condition)?;
+        let written = filter::write(sql, plan.level.record, "t0", condition)?;
         if written != "TRUE" {
             conditions.push(written);
         }
-    }
-    if let Some(search) = &plan.search {
-        conditions.push(search.write(sql, record, "t0", tier));
     }
     Ok(conditions)
 }

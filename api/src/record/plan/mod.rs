@@ -374,8 +374,10 @@ impl List {
         }
         let rows = u32::from(self.wants_rows);
         let totals = u32::from(self.wants_total) + if self.counts_up_to.is_empty() { 0 } else { 1 };
+        // What contains the words is looked for first, then whether anything does, then what
+        // resembles them.
         let probe = u32::from(self.search.as_ref().is_some_and(SearchPlan::needs_probe));
-        rows + totals + probe + self.level.statements()
+        rows + totals + probe * (1 + rows) + self.level.statements()
     }
 }
 
