@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::support::{TestApp, both_databases};
 
-/// Asked several times by everybody: the third answer is by a plan that was kept.
+/// Asked several times by everybody: the fourth answer is by a plan that was kept.
 const TIMES: usize = 4;
 const LEADS: &str = "query($first: Int) { leads(first: $first, orderBy: [{ field: NAME }]) \
                      { totalCount nodes { name source deals { nodes { title } } } } }";

@@ -71,6 +71,61 @@ both_databases! {
         assert!(ask("A", json!({ "first": 1.5 })).await["errors"].is_array());
     }
 
+    /// A text that passed where any is taken stands for all of them, and for nothing else.
+    async fn one_id_is_as_good_as_another(app: TestApp) {
+        let key = &app.alpha.admin.key;
+        let made = "mutation($name: String!) { leadCreate(input: { name: $name, source: \"x\" }) { id } }";
+        let mut ids = Vec::new();
+        for name in ["Ana", "Bia"] {
+            ids.push(app.data(key, made, json!({ "name": name })).await["leadCreate"]["id"].clone());
+        }
+        let document = "query($id: ID!, $name: String, $at: DateTime, $rank: Int) { lead(id: $id) { id name } \
+            leads(filter: { name: { eq: $name }, createdAt: { gt: $at }, score: { lt: $rank } }) { totalCount } }";
+        let ask = async |document: &str, variables: &Json| {
+            let asked = json!({ "query": document, "variables": variables }).to_string();
+            let mut request = post(RESULT, asked);
+            let bearer = format!("Bearer {key}").parse().unwrap();
+            request.headers_mut().insert(header::AUTHORIZATION, bearer);
+            let answer = app.request(request).await;
+            let json = answer.json();
+            let errors = json["errors"].as_array().into_iter().flatten();
+            let errors: Vec<Json> = errors.map(|error| {
+                json!([error["message"], error["path"], error["extensions"]["code"], error["extensions"]["field"]])
+            }).collect();
+            (answer.status, json["data"].clone(), errors)
+        };
+        let good = json!({ "id": ids[0], "name": "Ana", "at": "2026-01-01T00:00:00Z", "rank": 1 });
+        for _ in 0..3 {
+            assert_eq!(ask(document, &good).await.2, Vec::<Json>::new());
+        }
+        let changes = [
+            json!({ "id": ids[1], "name": "Bia" }),
+            json!({ "id": uuid::Uuid::nil() }),
+            json!({ "id": "no id" }),
+            json!({ "id": "" }),
+            json!({ "id": 7 }),
+            json!({ "id": null }),
+            json!({ "id": true }),
+            json!({ "id": [ids[1]] }),
+            json!({ "name": null }),
+            json!({ "name": 7 }),
+            json!({ "name": "x".repeat(100_001) }),
+            json!({ "at": "yesterday" }),
+            json!({ "at": "" }),
+            json!({ "rank": "1" }),
+            json!({ "unknown": "x" }),
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            let mut variables = good.clone();
+            variables.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            // Never seen before, so looked at whole.
+            let fresh = ask(&format!("# {number}\n{document}"), &variables).await;
+            for _ in 0..2 {
+                assert_eq!(ask(document, &variables).await, fresh, "{change}");
+            }
+        }
+    }
+
     /// What passed validation is read without the walk through the schema: the answer is the same.
     async fn the_second_answer_is_the_first(app: TestApp) {
         let key = &app.alpha.admin.key;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::parser::types::{
-    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
+    BaseType, DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
 };
 use async_graphql::parser::{Error as ParseError, parse_query};
 use async_graphql::{Pos, Value, Variables};
@@ -101,6 +101,16 @@ impl Operation<'_> {
     /// The answer in the order of the selection.
     pub(super) fn in_order(&self, data: Value) -> Value {
         order::by_selection(self.document, &self.definition.selection_set.node, data)
+    }
+
+    /// Whether a variable is declared as what every text is good for.
+    pub(super) fn takes_any_text(&self, variable: &str) -> bool {
+        let mut declared = self.definition.variable_definitions.iter();
+        let found = declared.find(|declared| declared.node.name.node == variable);
+        found.is_some_and(|declared| match &declared.node.var_type.node.base {
+            BaseType::Named(name) => matches!(name.as_str(), "ID" | "String"),
+            BaseType::List(_) => false,
+        })
     }
 
     /// The variables given, and the defaults of those that were not: async-graphql takes a `@skip` or

@@ -191,7 +191,12 @@ impl Graphql {
             Ok(document) => document,
             Err(refusal) => return respond::refuse(&refusal, &origin, false),
         };
-        let asked = Asked::of(&document, request.operation_name.as_deref(), &request.variables);
+        let operation = match document.operation(request.operation_name.as_deref()) {
+            Ok(operation) => operation,
+            Err(refusal) => return respond::refuse(&refusal, &origin, false),
+        };
+        let name = request.operation_name.as_deref();
+        let asked = Asked::of(&document, &operation, name, &request.variables);
         if let Caller::Somebody(ctx) = &caller
             && let Some(planned) = self.plans.find(&asked, &ctx.actor).await
         {
@@ -199,10 +204,6 @@ impl Graphql {
             let (response, _) = Box::pin(state.tally.over(reading)).await;
             return respond::finish(response, state, &origin, false, started.elapsed());
         }
-        let operation = match document.operation(request.operation_name.as_deref()) {
-            Ok(operation) => operation,
-            Err(refusal) => return respond::refuse(&refusal, &origin, false),
-        };
         let is_mutation = operation.is_mutation;
         let fields = operation.root_fields();
         state.is_guarded.store(account::is_guarded(&fields), Ordering::Relaxed);
@@ -221,7 +222,7 @@ impl Graphql {
             let reading = state.read_alone(&caller, plan);
             let (response, planned) = Box::pin(state.tally.over(reading)).await;
             if let (Caller::Somebody(ctx), Some(planned)) = (&caller, planned) {
-                self.plans.keep(asked, ctx.actor.clone(), planned).await;
+                self.plans.note(asked, &ctx.actor, planned).await;
             }
             return respond::finish(response, state, &origin, is_mutation, started.elapsed());
         }

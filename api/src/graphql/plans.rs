@@ -5,7 +5,10 @@
 //! ([`Actor::has_rights_of`]). Rights are read anew every second, and with them everything is planned
 //! anew.
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use moka::future::Cache;
@@ -23,7 +26,15 @@ pub(super) struct PlannedReads {
     pub(super) rows: u64,
 }
 
-pub(super) struct Plans(Cache<Place, Arc<Kept>>);
+pub(super) struct Plans {
+    kept: Cache<Place, Arc<Kept>>,
+    /// What was asked for lately. A plan that is needed once is not worth its room.
+    seen: Box<[AtomicU64]>,
+    digests: RandomState,
+}
+
+/// As many as may be asked for between one time and the next.
+const SEEN: usize = 4_096;
 
 /// Where a plan is looked for. What is found there need not be what was asked for.
 #[derive(PartialEq, Eq, Hash)]
@@ -44,20 +55,32 @@ const UNUSED_MAX: Duration = Duration::from_millis(2 * limits::CREDENTIAL_CACHE_
 
 impl Plans {
     pub(super) fn new() -> Self {
-        let cache = Cache::builder().max_capacity(limits::PLANS_KEPT).time_to_idle(UNUSED_MAX);
-        Self(cache.build())
+        let kept = Cache::builder().max_capacity(limits::PLANS_KEPT).time_to_idle(UNUSED_MAX);
+        let seen = (0..SEEN).map(|_| AtomicU64::new(0)).collect();
+        Self { kept: kept.build(), seen, digests: RandomState::new() }
     }
 
     /// The plan of the same operation for the same rights.
     pub(super) async fn find(&self, asked: &Asked, actor: &Actor) -> Option<Arc<PlannedReads>> {
-        let kept = self.0.get(&Place::of(asked, actor)).await?;
+        let kept = self.kept.get(&Place::of(asked, actor)).await?;
         let is_same = kept.asked == *asked && kept.actor.has_rights_of(actor);
         is_same.then(|| Arc::clone(&kept.planned))
     }
 
-    pub(super) async fn keep(&self, asked: Asked, actor: Actor, planned: Arc<PlannedReads>) {
-        let place = Place::of(&asked, &actor);
-        self.0.insert(place, Arc::new(Kept { asked, actor, planned })).await;
+    /// Keeps a plan that was needed before, or remembers that it was needed.
+    pub(super) async fn note(&self, asked: Asked, actor: &Actor, planned: Arc<PlannedReads>) {
+        let place = Place::of(&asked, actor);
+        if self.was_seen(&place) {
+            let actor = actor.clone();
+            self.kept.insert(place, Arc::new(Kept { asked, actor, planned })).await;
+        }
+    }
+
+    fn was_seen(&self, place: &Place) -> bool {
+        let digest = self.digests.hash_one(place);
+        let number = usize::try_from(digest).unwrap_or_default() % SEEN;
+        let seen = self.seen.get(number);
+        seen.is_some_and(|seen| seen.swap(digest, Ordering::Relaxed) == digest)
     }
 }
 

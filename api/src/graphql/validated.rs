@@ -1,7 +1,8 @@
 //! What passed validation once is not validated again.
 //!
 //! Validation looks at the schema, the document, the operation's name and the variables, and at nothing
-//! else: the same four give the same answer. Every rule still runs over everything that is new.
+//! else: the same four give the same answer. Of a variable that takes any text it sees only that it is
+//! one, so that one id is as good as another. Every rule still runs over everything that is new.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::ValidationResult;
 use serde_json::{Map, Value as Json};
 
-use super::document::Document;
+use super::document::{Document, Operation};
 use crate::limits;
 
 /// With what a document passed, and what was found: a page is asked for with the same variables again
@@ -27,22 +28,39 @@ pub(super) struct Passed {
 pub(super) struct Asked {
     document: Arc<Document>,
     operation_name: Option<String>,
-    /// Written out: two numbers that print alike are alike to a validator.
+    /// Written out: two numbers that print alike are alike.
     variables: Option<String>,
     digest: u64,
+    /// Of all that validation looks at.
+    shape: u64,
 }
 
 impl Asked {
     pub(super) fn of(
         document: &Arc<Document>,
+        operation: &Operation<'_>,
         operation_name: Option<&str>,
         variables: &Map<String, Json>,
     ) -> Self {
-        let variables =
-            (!variables.is_empty()).then(|| Json::Object(variables.clone()).to_string());
         let operation_name = operation_name.map(str::to_owned);
-        let digest = document.passed.digests.hash_one((&operation_name, &variables));
-        Self { document: Arc::clone(document), operation_name, variables, digest }
+        let digest_of = |variables: &Option<String>| {
+            document.passed.digests.hash_one((&operation_name, variables))
+        };
+        let mut shape = None;
+        let mut written = None;
+        if !variables.is_empty() {
+            let mut variables = Json::Object(variables.clone());
+            written = Some(variables.to_string());
+            for (name, value) in variables.as_object_mut().into_iter().flatten() {
+                if value.is_string() && operation.takes_any_text(name) {
+                    *value = Json::String(String::new());
+                }
+            }
+            shape = Some(variables.to_string());
+        }
+        let (digest, shape) = (digest_of(&written), digest_of(&shape));
+        let document = Arc::clone(document);
+        Self { document, operation_name, variables: written, digest, shape }
     }
 
     /// Differs from document to document, and otherwise where what was asked does, as good as always.
@@ -50,9 +68,9 @@ impl Asked {
         self.digest
     }
 
-    /// What was found when the same passed.
+    /// What was found when the like passed.
     pub(super) fn found(&self) -> Option<ValidationResult> {
-        self.document.passed.lock().get(&self.digest).copied()
+        self.document.passed.lock().get(&self.shape).copied()
     }
 
     pub(super) fn remember(&self, found: ValidationResult) {
@@ -60,7 +78,7 @@ impl Asked {
         if known.len() >= limits::VALIDATIONS_KEPT {
             known.clear();
         }
-        known.insert(self.digest, found);
+        known.insert(self.shape, found);
     }
 }
 
