@@ -12,7 +12,7 @@ const TIMES: usize = 4;
 const LEADS: &str = "query($first: Int) { leads(first: $first, orderBy: [{ field: NAME }]) \
                      { totalCount nodes { name source deals { nodes { title } } } } }";
 
-fn role(leads: Json, deals: &str) -> Json {
+fn role(leads: &Json, deals: &str) -> Json {
     json!({ "leads": leads, "deals": { "read": deals } })
 }
 
@@ -47,14 +47,14 @@ both_databases! {
         app.lead_of("a", seller).await;
         app.lead_of("b", manager).await;
         let site = || json!("site");
-        let own = role(json!({ "read": "own" }), "own");
-        let masked = role(json!({ "read": "all", "fields": { "source": "masked" } }), "own");
+        let own = role(&json!({ "read": "own" }), "own");
+        let masked = role(&json!({ "read": "all", "fields": { "source": "masked" } }), "own");
         let callers = [
             (alpha.admin.key.clone(), 9, answer(2, &[("a", site(), &["a"]), ("b", site(), &["b"])])),
             (app.beta.admin.key.clone(), 9, answer(0, &[])),
             // One user, three keys.
             (app.key_with(alpha, seller, own.clone()).await, 9, answer(1, &[("a", site(), &["a"])])),
-            (app.key_with(alpha, seller, role(json!({ "read": "all" }), "own")).await, 9,
+            (app.key_with(alpha, seller, role(&json!({ "read": "all" }), "own")).await, 9,
                 answer(2, &[("a", site(), &["a"]), ("b", site(), &[])])),
             (app.key_with(alpha, seller, masked).await, 9,
                 answer(2, &[("a", json!("s***"), &["a"]), ("b", json!("s***"), &[])])),
@@ -67,7 +67,7 @@ both_databases! {
                 assert_eq!(&app.data(key, LEADS, json!({ "first": first })).await, expected);
             }
         }
-        let hidden = role(json!({ "read": "all", "fields": { "source": "hidden" } }), "all");
+        let hidden = role(&json!({ "read": "all", "fields": { "source": "hidden" } }), "all");
         let hidden = app.key_with(alpha, seller, hidden).await;
         for _ in 0..TIMES {
             assert_eq!(app.error_code(&hidden, LEADS, json!({ "first": 9 })).await, "FORBIDDEN");
@@ -79,7 +79,7 @@ both_databases! {
         let alpha = &app.alpha;
         app.lead_of("a", alpha.comercial.id).await;
         app.lead_of("b", alpha.manager.id).await;
-        let key = app.key_with(alpha, alpha.comercial.id, role(json!({ "read": "all" }), "all")).await;
+        let key = app.key_with(alpha, alpha.comercial.id, role(&json!({ "read": "all" }), "all")).await;
         let other = app.other_app();
         let total = async || {
             let mut totals = Vec::new();
@@ -94,7 +94,7 @@ both_databases! {
         let sql = "UPDATE roles SET permissions = ? WHERE tenant_id = ? AND id = \
                    (SELECT role_id FROM api_keys WHERE tenant_id = ? AND user_id = ? \
                    ORDER BY created_at DESC, id DESC LIMIT 1)";
-        let own = role(json!({ "read": "own" }), "own");
+        let own = role(&json!({ "read": "own" }), "own");
         let values = [own, json!({})].map(|rights| {
             vec![Value::Json(rights), Value::Id(alpha.id), Value::Id(alpha.id), Value::Id(alpha.comercial.id)]
         });
