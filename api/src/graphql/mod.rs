@@ -200,8 +200,9 @@ impl Graphql {
         if let Caller::Somebody(ctx) = &caller
             && let Some(planned) = self.plans.find(&asked, &ctx.actor).await
         {
-            let reading = state.read_alone(&caller, |_| Ok(planned));
-            let (response, _) = Box::pin(state.tally.over(reading)).await;
+            let planned = Ok(planned);
+            let reading = state.read_alone(&caller, &planned);
+            let response = Box::pin(state.tally.over(reading)).await;
             return respond::finish(response, state, &origin, false, started.elapsed());
         }
         let is_mutation = operation.is_mutation;
@@ -218,10 +219,10 @@ impl Graphql {
         let is_engines = |field: &String| catalogue().read(field).is_some();
         if !is_mutation && asked.found().is_some() && fields.iter().all(is_engines) {
             let scope = operation.scope(&variables);
-            let plan = |state: &OperationState| state.plan(&caller, &scope).map(Arc::new);
-            let reading = state.read_alone(&caller, plan);
-            let (response, planned) = Box::pin(state.tally.over(reading)).await;
-            if let (Caller::Somebody(ctx), Some(planned)) = (&caller, planned) {
+            let planned = state.plan(&caller, &scope).map(Arc::new);
+            let reading = state.read_alone(&caller, &planned);
+            let response = Box::pin(state.tally.over(reading)).await;
+            if let (Caller::Somebody(ctx), Ok(planned)) = (&caller, planned) {
                 self.plans.note(asked, &ctx.actor, planned).await;
             }
             return respond::finish(response, state, &origin, is_mutation, started.elapsed());

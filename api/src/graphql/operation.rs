@@ -121,25 +121,24 @@ impl OperationState {
     }
 
     /// Answers an operation that passed validation and whose root fields are all the engine's: there
-    /// is nothing left for async-graphql to do then. `plan` plans it.
+    /// is nothing left for async-graphql to do then.
     pub(super) async fn read_alone(
         &self,
         caller: &Caller,
-        plan: impl FnOnce(&Self) -> ServerResult<Arc<PlannedReads>>,
-    ) -> (Response, Option<Arc<PlannedReads>>) {
+        planned: &ServerResult<Arc<PlannedReads>>,
+    ) -> Response {
         self.executed.store(true, Ordering::Relaxed);
-        let planned = match plan(self) {
-            Ok(planned) => planned,
-            Err(error) => return (Response::from_errors(vec![error]), None),
+        let read = match planned {
+            Ok(planned) => self.read_planned(caller, planned).await.map(|()| &planned.roots),
+            Err(error) => Err(error.clone()),
         };
-        let response = match self.read_planned(caller, &planned).await {
-            Ok(()) => {
-                let keys = planned.roots.iter().map(|root| Name::new(&root.key));
+        match read {
+            Ok(roots) => {
+                let keys = roots.iter().map(|root| Name::new(&root.key));
                 Response::new(Value::Object(keys.map(|key| (key, Value::Null)).collect()))
             }
             Err(error) => Response::from_errors(vec![error]),
-        };
-        (response, Some(planned))
+        }
     }
 
     /// Plans the engine's fields of an operation.

@@ -341,8 +341,8 @@ async fn top_per_parent(
 ) -> Result<Vec<Row>> {
     let write = || statement::top_per_parent(conn.dialect(), child, tier);
     let statement = match child.list.search {
-        Some(_) => write()?.of(parents),
-        None => child.written.or_by(write)?.of(parents),
+        Some(_) => write()?.of(parents)?,
+        None => child.written.or_by(write)?.of(parents)?,
     };
     conn.rows(reader, &statement).await
 }

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use uuid::Uuid;
 
 use crate::db::{Statement, Value};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// A statement that is written when it is first needed: whoever keeps the plan keeps the text.
 pub struct Written<S = Statement>(OnceLock<S>);
@@ -36,11 +36,11 @@ impl<S> Written<S> {
 
 impl PerParent {
     /// The statement for these parents.
-    pub fn of(&self, parents: Vec<Uuid>) -> Statement {
+    pub fn of(&self, parents: Vec<Uuid>) -> Result<Statement> {
         let mut statement = self.statement.clone();
-        if let Some(place) = statement.values.get_mut(self.parents) {
-            *place = Value::Ids(parents);
-        }
-        statement
+        let place = statement.values.get_mut(self.parents);
+        *place.ok_or_else(|| Error::internal("a statement without its parents"))? =
+            Value::Ids(parents);
+        Ok(statement)
     }
 }
